@@ -1,0 +1,26 @@
+"""mlproof: neural-network classifiers whose every gradient is derived by hand."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mlproof.classifier import MLPClassifier as MLPClassifier
+    from mlproof.classifier import load as load
+    from mlproof.verification.gradient import check_gradient as check_gradient
+
+__version__ = "0.1.0"
+
+# Imported when first asked for, so that the command line answers before scikit-learn
+# has been loaded (PEP 562).
+_HOME = {
+    "MLPClassifier": "mlproof.classifier",
+    "load": "mlproof.classifier",
+    "check_gradient": "mlproof.verification.gradient",
+}
+__all__ = ["MLPClassifier", "check_gradient", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'mlproof' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)

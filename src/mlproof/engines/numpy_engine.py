@@ -1,0 +1,83 @@
+"""The readable engine: deep.py over the chunks of a batch, in plain NumPy."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mlproof.deep import Network, backward, forward
+from mlproof.engines import Examples
+from mlproof.engines.chunks import chunks, tree_sum
+from mlproof.functions import Array
+from mlproof.optimizers import Optimizer
+from mlproof.parameters import views
+from mlproof.penalties import Penalty
+
+
+@dataclass(frozen=True)
+class NumpyEngine:
+    """The engine that the others are compared with; see ``mlproof.engines.Engine``."""
+
+    network: Network
+
+    def logits(self, theta: Array, X: Any) -> Array:
+        units = self.network.units
+        o_a = np.empty((X.shape[0], units[-1]), dtype=theta.dtype)
+        for rows in chunks(X.shape[0], units, theta.itemsize):
+            o_a[rows] = forward(self.network, theta, X[rows]).o_a
+        return o_a
+
+    def risk_and_gradient(
+        self, theta: Array, batch: Examples, penalty: Penalty
+    ) -> tuple[float, Array]:
+        n = batch.X.shape[0]
+        s = (
+            n
+            if batch.sample_weight is None
+            else float(np.sum(batch.sample_weight, dtype=np.float64))
+        )
+        if s == 0:  # nothing counts, so there is nothing to learn from this batch
+            return 0.0, np.zeros_like(theta)
+        risk, grad = tree_sum(self._chunk_sums(theta, batch, s))  # (S.1, S.2)
+        units = self.network.units
+        W, _ = views(theta, units)
+        penalty = penalty.over(s)
+        grad_W, _ = views(grad, units)
+        for grad_W_k, penalty_gradient in zip(grad_W, penalty.gradient(W), strict=True):
+            grad_W_k += penalty_gradient  # (Q2.18)
+        return risk + float(penalty.value(W)), grad
+
+    def _chunk_sums(
+        self, theta: Array, batch: Examples, s: float
+    ) -> Iterator[tuple[float, Array]]:
+        for rows in chunks(batch.X.shape[0], self.network.units, theta.itemsize):
+            X, y, sample_weight = batch.take(rows)
+            if sample_weight is None:
+                weight = np.full(X.shape[0], 1 / s, dtype=theta.dtype)
+            else:
+                weight = sample_weight.astype(theta.dtype) / s
+            trace = forward(self.network, theta, X)
+            risk = weight @ self.network.output.loss(trace.o_a, y)
+            yield float(risk), backward(self.network, theta, y, weight, trace)
+
+    def epoch(
+        self,
+        theta: Array,
+        optimizer: Optimizer,
+        examples: Examples,
+        order: Array | None,
+        batch_size: int,
+        penalty: Penalty,
+    ) -> float:
+        n = examples.X.shape[0] if order is None else len(order)
+        total = 0.0
+        for start in range(0, n, batch_size):
+            rows = slice(start, min(start + batch_size, n))
+            batch = examples.take(rows if order is None else order[rows])
+            if batch.sample_weight is not None and not np.any(batch.sample_weight):
+                continue
+            risk, grad = self.risk_and_gradient(theta, batch, penalty)
+            total += risk * (rows.stop - rows.start)
+            optimizer.update(theta, grad)
+        return total / n

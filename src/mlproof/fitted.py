@@ -1,0 +1,260 @@
+"""A fitted network under scikit-learn's names: what can be done with theta."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import NotFittedError
+from sklearn.utils import Tags
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
+
+from mlproof import hyperparameters
+from mlproof.deep import Network, weighted_loss
+from mlproof.engines import Engine, Examples
+from mlproof.engines.numpy_engine import NumpyEngine
+from mlproof.functions import ACTIVATIONS, Array
+from mlproof.labelling import Labelling
+from mlproof.layers import LayerViews
+from mlproof.losses import OUTPUTS
+from mlproof.optimizers import Optimizer
+from mlproof.parameters import pack, views
+from mlproof.penalties import Penalty
+from mlproof.training import History
+from mlproof.verification.gradient import GradientReport, check_gradient
+
+X_FORMATS: dict[str, Any] = {
+    "accept_sparse": ["csr", "csc"],
+    "dtype": (np.float64, np.float32),
+}
+
+
+def check_sample_weight(sample_weight: Any, X: Any) -> Array | None:
+    """The weights as an array in X's dtype, or None for none."""
+    if sample_weight is None:
+        return None
+    weight: Array = _check_sample_weight(sample_weight, X)
+    if not np.any(weight):
+        raise ValueError("sample_weight is 0 for every row, so no row counts.")
+    return weight
+
+
+class FittedNetwork(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """The half of ``MLPClassifier`` that reads theta and leaves training to it."""
+
+    theta_: Array
+    classes_: Array
+    n_features_in_: int
+    out_activation_: str
+    # Fixed by fit, so that set_params on a fitted estimator changes only the next fit.
+    _units: tuple[int, ...]
+    _hidden_activation: str
+    _labelling: Labelling
+
+    _history: History
+    _optimizer: Optimizer | None
+
+    def _become(
+        self,
+        theta: Array,
+        units: tuple[int, ...],
+        activation: str,
+        labelling: Labelling,
+        history: History,
+    ) -> None:
+        """Take on this network, fitted or about to be."""
+        self.theta_ = theta
+        self._units, self._hidden_activation = units, activation
+        self._labelling, self._history = labelling, history
+        self._optimizer = None
+        self.classes_ = labelling.classes
+        self.n_features_in_ = units[0]
+        self.n_layers_, self.n_outputs_ = len(units), units[-1]
+        self.out_activation_ = labelling.output
+        self._publish()
+
+    def _publish(self) -> None:
+        """Set the fitted attributes that training changes."""
+        history = self._history
+        self.n_iter_, self.t_ = history.n_iter, history.n_seen
+        self.loss_, self.loss_curve_ = history.loss, history.loss_curve
+        self.best_loss_ = self.validation_scores_ = self.best_validation_score_ = None
+        if self._validates:
+            self.validation_scores_ = history.validation_scores
+            self.best_validation_score_ = history.best_validation_score
+        else:
+            self.best_loss_ = history.best_loss
+
+    @property
+    def _validates(self) -> bool:
+        return bool(self.early_stopping) and self.solver != "lbfgs"
+
+    @property
+    def _network(self) -> Network:
+        return Network(
+            self._units,
+            ACTIVATIONS[self._hidden_activation],
+            OUTPUTS[self.out_activation_],
+        )
+
+    @property
+    def _engine(self) -> Engine:
+        return NumpyEngine(self._network)
+
+    @property
+    def _penalty(self) -> Penalty:
+        n_layers = len(self._units) - 1
+        return Penalty(
+            hyperparameters.per_layer("l1", self.l1, n_layers),
+            hyperparameters.per_layer("l2", self.l2, n_layers),
+            float(self.alpha),
+        )
+
+    # ---- the parameters, as scikit-learn shows them ----------------------------------
+
+    def _layers(self, name: str) -> LayerViews:
+        if not hasattr(self, "theta_"):
+            raise NotFittedError(
+                f"{name} belongs to a fitted network; call fit or partial_fit first."
+            )
+        W, b = views(self.theta_, self._units)
+        return LayerViews(name, [W_k.T for W_k in W] if name == "coefs_" else b)
+
+    @property
+    def coefs_(self) -> LayerViews:
+        return self._layers("coefs_")
+
+    @coefs_.setter
+    def coefs_(self, values: Any) -> None:
+        self._layers("coefs_").assign(values)
+
+    @property
+    def intercepts_(self) -> LayerViews:
+        return self._layers("intercepts_")
+
+    @intercepts_.setter
+    def intercepts_(self, values: Any) -> None:
+        self._layers("intercepts_").assign(values)
+
+    # ---- predicting ------------------------------------------------------------------
+
+    def predict(self, X: Any) -> Any:
+        """The most probable class of each row.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), in the dtype of ``classes_``
+            In a multilabel problem zeros and ones of shape (n_samples, n_labels): the
+            labels more probable than not; sparse if y was sparse in ``fit``.
+        """
+        o_a = self._logits(X)
+        return self._labelling.decode(self._labelling.decide(o_a))
+
+    def predict_proba(self, X: Any) -> Array:
+        """The probability of each class, in the order of ``classes_``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), in the dtype of ``theta_``
+            Rows sum to 1, except in a multilabel problem.
+        """
+        o_a = self._logits(X)
+        return self._by_class(o_a, OUTPUTS[self.out_activation_].probabilities)
+
+    def predict_log_proba(self, X: Any) -> Array:
+        """The logarithm of ``predict_proba``, exact also where that rounds to 0.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), in the dtype of ``theta_``
+            Finite for every finite logit.
+        """
+        o_a = self._logits(X)
+        output = OUTPUTS[self.out_activation_]
+        log_o_s = self._by_class(o_a, output.log_probabilities)
+        if self._labelling.kind == "multilabel":
+            # Labels whose probabilities round to the same number near 1 stay level, as
+            # scikit-learn's tests want: no more than the last digit of 1 is given up.
+            o_s = output.probabilities(o_a)
+            np.log(o_s, out=log_o_s, where=o_s > 0.5)
+        return log_o_s
+
+    def _by_class(self, o_a: Array, of: Callable[[Array], Array]) -> Array:
+        if self._labelling.n_outputs > 1 or self._labelling.kind == "multilabel":
+            return of(o_a)
+        if len(self.classes_) == 1:  # certain, whatever the logit
+            return of(np.full_like(o_a, np.inf))
+        return np.hstack([of(-o_a), of(o_a)])  # (L.1)
+
+    def _logits(self, X: Any) -> Array:
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False, **X_FORMATS)
+        return self._engine.logits(self.theta_, X.tocsr() if sparse.issparse(X) else X)
+
+    # ---- checking and keeping --------------------------------------------------------
+
+    def check_gradient(
+        self, X: Any, y: Any, sample_weight: Any = None, **options: Any
+    ) -> GradientReport:
+        """Check the gradient this network trains by, at its weights, on these rows.
+
+        The gradient is the engine's, in the dtype of ``theta_``, of the regularised
+        risk of X as one batch.  It is compared with central differences and the complex
+        step of that risk in float64, block by block (W1, b1, W2, ...); a difference
+        that straddles a kink of the activation is taken again with smaller steps.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in ``fit``.  A hundred rows are enough, and quick.
+        **options
+            Passed on to ``mlproof.check_gradient``: max_entries, n_directions, seed.
+
+        Returns
+        -------
+        GradientReport
+        """
+        check_is_fitted(self)
+        X, y = validate_data(self, X, y, multi_output=True, reset=False, **X_FORMATS)
+        X = X.tocsr() if sparse.issparse(X) else X
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y)
+        weight = check_sample_weight(sample_weight, X)
+        batch = Examples(X, self._labelling.encode(y), weight)
+        s = float(X.shape[0] if weight is None else np.sum(weight, dtype=np.float64))
+        share = np.full(X.shape[0], 1 / s) if weight is None else weight / s
+        penalty = self._penalty
+        network, engine = self._network, self._engine
+        names = [f"{kind}{k + 1}" for k in range(network.n_layers) for kind in "Wb"]
+
+        def flat(blocks: dict[str, Array]) -> Array:
+            arrays = [blocks[name] for name in names]
+            return pack(arrays[0::2], arrays[1::2])
+
+        def named(theta: Array) -> dict[str, Array]:
+            layers = zip(*views(theta, network.units), strict=True)
+            return dict(
+                zip(names, (block for layer in layers for block in layer), strict=True)
+            )
+
+        def risk(blocks: dict[str, Array]) -> Any:
+            loss = weighted_loss(network, flat(blocks), X, batch.y, share)
+            return loss + penalty.over(s).value([blocks[name] for name in names[0::2]])
+
+        def gradient(blocks: dict[str, Array]) -> dict[str, Array]:
+            theta = flat(blocks).astype(self.theta_.dtype)
+            return named(engine.risk_and_gradient(theta, batch, penalty)[1])
+
+        return check_gradient(risk, gradient, named(self.theta_), **options)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.classifier_tags.multi_label = True
+        return tags

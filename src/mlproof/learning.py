@@ -1,0 +1,234 @@
+"""How an estimator learns: from its parameters and the data to epochs of training."""
+
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any, cast
+
+import numpy as np
+from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import column_or_1d, validate_data
+
+from mlproof import hyperparameters, labelling
+from mlproof.engines import Examples
+from mlproof.fitted import X_FORMATS, FittedNetwork, check_sample_weight
+from mlproof.functions import Array
+from mlproof.labelling import Labelling
+from mlproof.optimizers import SGD, Adam, LearningRateSchedule, Optimizer
+from mlproof.parameters import n_theta
+from mlproof.training import Epoch, History, Rules, descend, lbfgs
+
+
+class LearningNetwork(FittedNetwork):
+    """The half of ``MLPClassifier`` that changes theta."""
+
+    def _train(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        *,
+        resume: bool,
+        incremental: bool = False,
+        classes: Any = None,
+    ) -> Iterator[Epoch]:
+        hyperparameters.check(self.get_params(deep=False))
+        resume = resume and hasattr(self, "theta_")
+        X, y = validate_data(
+            self, X, y, multi_output=True, reset=not resume, **X_FORMATS
+        )
+        sample_weight = check_sample_weight(sample_weight, X)
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        if resume:
+            self._check_resumable(y, incremental)
+        labels = self._labelling if resume else labelling.infer(y, classes)
+        targets = labels.encode(y)
+        if not (incremental and hasattr(self, "_rng")):
+            self._rng = check_random_state(self.random_state)
+        if not resume:
+            self._initialize(X, labels)
+        elif not self.theta_.flags.writeable:  # a memory-mapped model is copied first
+            self.theta_ = np.array(self.theta_)
+        # Slicing rows is what batches do, and CSR is the format for that.
+        X = X.tocsr() if sparse.issparse(X) else X
+        yield from self._epochs(Examples(X, targets, sample_weight), incremental)
+        if not np.isfinite(self.theta_).all():
+            raise ValueError(
+                "Solver produced non-finite parameter weights. The input data may"
+                " contain large values and need to be preprocessed, or"
+                " learning_rate_init may be too large."
+            )
+
+    def _check_resumable(self, y: Any, incremental: bool) -> None:
+        """Training can go on only with the network there is."""
+        sizes = hyperparameters.hidden_sizes(self.hidden_layer_sizes)
+        activation = hyperparameters.ACTIVATION_NAMES[self.activation]
+        if (sizes, activation) != (self._units[1:-1], self._hidden_activation):
+            raise ValueError(
+                f"training goes on with hidden layers of {self._units[1:-1]} units and "
+                f"the activation {self._hidden_activation!r}; got hidden_layer_sizes="
+                f"{self.hidden_layer_sizes!r} and activation={self.activation!r}. Set "
+                "warm_start=False and call fit to begin anew."
+            )
+        if incremental:
+            return
+        given = labelling.infer(y).classes
+        if set(given) != set(self.classes_):
+            raise ValueError(
+                "warm_start can only be used where `y` has the same classes as in the "
+                f"previous call to fit. Previously got {self.classes_}, `y` has {given}"
+            )
+
+    def _initialize(self, X: Any, labels: Labelling) -> None:
+        """Draw the weights and forget all training, layer by layer as scikit-learn."""
+        sizes = hyperparameters.hidden_sizes(self.hidden_layer_sizes)
+        units = (X.shape[1], *sizes, labels.n_outputs)
+        self._become(
+            np.empty(n_theta(units), dtype=X.dtype),
+            units,
+            hyperparameters.ACTIVATION_NAMES[self.activation],
+            labels,
+            History(),
+        )
+        factor = 2 if self.activation == "logistic" else 6
+        for coef, intercept in zip(self.coefs_, self.intercepts_, strict=True):
+            bound = np.sqrt(factor / sum(coef.shape))
+            coef[...] = self._rng.uniform(-bound, bound, coef.shape)
+            intercept[...] = self._rng.uniform(-bound, bound, intercept.shape)
+
+    def _epochs(self, examples: Examples, incremental: bool) -> Iterator[Epoch]:
+        """Train, keeping the fitted attributes true after every epoch."""
+        history = self._history
+        history.warning = None
+        if not incremental:
+            history.n_iter = 0
+        if self._validates and history.validation_scores:
+            history.best_theta = self.theta_.copy()  # where the last fit ended
+        epochs = self._solve(examples, incremental)
+        try:
+            for epoch in epochs:
+                self._publish()
+                if self.verbose:
+                    self._print(epoch)
+                yield epoch
+            if history.warning and not incremental:
+                warnings.warn(history.warning, ConvergenceWarning, stacklevel=2)
+        except KeyboardInterrupt:
+            warnings.warn("Training interrupted by user.", stacklevel=2)
+        finally:
+            if self._validates and history.best_theta is not None:
+                self.theta_[...] = history.best_theta
+                history.best_theta = None
+            self._publish()
+
+    @staticmethod
+    def _print(epoch: Epoch) -> None:
+        score = epoch.validation_score
+        print(
+            f"Iteration {epoch.number}, loss = {epoch.loss:.8f}"
+            + ("" if score is None else f", validation score = {score:.6f}")
+        )
+        if epoch.message:
+            print(epoch.message)
+
+    def _solve(self, examples: Examples, incremental: bool) -> Iterator[Epoch]:
+        """The training that the parameters ask for."""
+        if self.solver == "lbfgs":
+            if self.early_stopping:
+                warnings.warn(
+                    "early_stopping=True is not used by solver='lbfgs'.", stacklevel=2
+                )
+            return lbfgs(
+                self._engine,
+                self.theta_,
+                examples,
+                self._penalty,
+                self._history,
+                max_iter=self.max_iter,
+                max_fun=self.max_fun,
+                tol=self.tol,
+            )
+        if self._optimizer is None or not incremental:
+            self._optimizer = self._new_optimizer()
+        rows, validation_score = None, None
+        if self._validates:
+            rows, held_out = self._split(examples)
+            validation_score = self._accuracy_on(held_out)
+        n = examples.X.shape[0] if rows is None else len(rows)
+        rules = Rules(
+            max_iter=1 if incremental else self.max_iter,
+            batch_size=self._rows_in_batch(n),
+            shuffle=self.shuffle and self.solver != "gd",
+            tol=self.tol,
+            n_iter_no_change=self.n_iter_no_change,
+        )
+        return descend(
+            self._engine,
+            self.theta_,
+            self._optimizer,
+            examples,
+            self._penalty,
+            rules,
+            self._history,
+            self._rng,
+            rows,
+            validation_score,
+        )
+
+    def _new_optimizer(self) -> Optimizer:
+        if self.solver == "adam":
+            return Adam(self.learning_rate_init, self.beta_1, self.beta_2, self.epsilon)
+        if self.solver == "gd":
+            return SGD(self.learning_rate_init)
+        return SGD(
+            self.learning_rate_init,
+            self.momentum,
+            self.nesterovs_momentum,
+            cast(LearningRateSchedule, self.learning_rate),
+            self.power_t,
+        )
+
+    def _rows_in_batch(self, n: int) -> int:
+        if self.solver == "gd":
+            return n
+        if isinstance(self.batch_size, str):  # "auto"
+            return min(200, n)
+        if self.batch_size > n:
+            warnings.warn(
+                f"batch_size={self.batch_size} is more than the {n} rows to train on; "
+                f"a batch will be all {n} rows.",
+                stacklevel=2,
+            )
+        return int(min(self.batch_size, n))
+
+    def _split(self, examples: Examples) -> tuple[Array, Examples]:
+        """The numbers of the training rows, and the examples held out."""
+        rows, held_out = train_test_split(
+            np.arange(examples.X.shape[0]),
+            test_size=self.validation_fraction,
+            random_state=self._rng,
+            stratify=examples.y if self.n_outputs_ == 1 else None,
+        )
+        if len(held_out) < 2:
+            raise ValueError(
+                "The validation set is too small. Increase 'validation_fraction' or "
+                "the size of your dataset."
+            )
+        return rows, examples.take(held_out)
+
+    def _accuracy_on(self, held_out: Examples) -> Callable[[], float]:
+        X, y, sample_weight = held_out
+        if sample_weight is not None and not np.any(sample_weight):
+            raise ValueError(
+                "sample_weight is 0 for every row of the validation set, so no epoch "
+                "can be judged. Give more rows weight or set early_stopping=False."
+            )
+
+        def score() -> float:
+            decided = self._labelling.decide(self._engine.logits(self.theta_, X))
+            return labelling.accuracy(decided, y, sample_weight)
+
+        return score

@@ -1,0 +1,113 @@
+"""First-order optimisers: what a gradient does to theta.
+
+theta, the gradient and every moment are flat vectors of n_theta numbers, so one line
+updates every layer.  An optimiser is its explicit state: settings, moments, counters.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import numpy as np
+
+from mlproof.functions import Array
+
+LearningRateSchedule = Literal["constant", "invscaling", "adaptive"]
+
+# An adaptive learning rate is divided by the one until it falls to the other.
+PLATEAU_DIVISOR, SMALLEST_LEARNING_RATE = 5.0, 1e-6
+
+
+class Optimizer(Protocol):
+    learning_rate: float
+
+    def update(self, theta: Array, grad: Array) -> None:
+        """Change theta in place by one step; grad is left as it was."""
+
+    def end_epoch(self, n_seen: int) -> None:
+        """Note the end of an epoch, after n_seen examples in all."""
+
+    def plateau(self) -> bool:
+        """React to a loss that no longer improves; True if there is nothing to try."""
+
+
+@dataclass
+class SGD:
+    """Gradient descent on batches, with momentum as Sutskever et al. (2013) write it.
+
+    With momentum 0 and the batch all examples it is the gradient descent of the
+    derivation (Q2.6).  The schedules are scikit-learn's: ``invscaling`` divides by
+    (examples seen + 1) ** power_t, ``adaptive`` divides by 5 at every plateau.
+    """
+
+    learning_rate_init: float
+    momentum: float = 0.0
+    nesterov: bool = False
+    schedule: LearningRateSchedule = "constant"
+    power_t: float = 0.5
+    velocity: Array | None = None
+    learning_rate: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.learning_rate = self.learning_rate_init
+
+    def update(self, theta: Array, grad: Array) -> None:
+        step = self.learning_rate * grad
+        if self.momentum == 0:
+            theta -= step  # (Q2.6)
+            return
+        if self.velocity is None:
+            self.velocity = np.zeros_like(theta)
+        self.velocity *= self.momentum
+        self.velocity -= step  #  (O.1)
+        if self.nesterov:
+            theta += self.momentum * self.velocity - step  # (O.2)
+        else:
+            theta += self.velocity  # (O.1)
+
+    def end_epoch(self, n_seen: int) -> None:
+        if self.schedule == "invscaling":
+            self.learning_rate = self.learning_rate_init / (n_seen + 1) ** self.power_t
+
+    def plateau(self) -> bool:
+        if self.schedule != "adaptive" or self.learning_rate <= SMALLEST_LEARNING_RATE:
+            return True
+        self.learning_rate /= PLATEAU_DIVISOR
+        return False
+
+
+@dataclass
+class Adam:
+    """Adam (Kingma and Ba, arXiv 1412.6980), in the efficient form of its section 2."""
+
+    learning_rate_init: float
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+    t: int = 0
+    m: Array | None = None  # first moment
+    v: Array | None = None  # second moment
+    learning_rate: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.learning_rate = self.learning_rate_init
+
+    def update(self, theta: Array, grad: Array) -> None:
+        if self.m is None or self.v is None:
+            self.m, self.v = np.zeros_like(theta), np.zeros_like(theta)
+        self.t += 1
+        self.m *= self.beta_1
+        self.m += (1 - self.beta_1) * grad
+        self.v *= self.beta_2
+        self.v += (1 - self.beta_2) * np.square(grad)
+        self.learning_rate = (
+            self.learning_rate_init
+            * (1 - self.beta_2**self.t) ** 0.5
+            / (1 - self.beta_1**self.t)
+        )
+        theta -= self.learning_rate * self.m / (np.sqrt(self.v) + self.epsilon)  # (O.3)
+
+    def end_epoch(self, n_seen: int) -> None:
+        pass  # its step sizes follow from t
+
+    def plateau(self) -> bool:
+        return True

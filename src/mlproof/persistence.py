@@ -1,0 +1,138 @@
+"""A fitted classifier as a JSON description, and back.
+
+What a file says is not trusted: every entry is checked before anything is made of it.
+"""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import numpy as np
+
+from mlproof import __version__, hyperparameters
+from mlproof.fitted import FittedNetwork
+from mlproof.functions import ACTIVATIONS, Array
+from mlproof.labelling import Labelling
+from mlproof.losses import Labels
+from mlproof.modelfile import ModelFileError
+from mlproof.parameters import n_theta
+from mlproof.training import History
+
+
+def describe(estimator: FittedNetwork) -> dict[str, Any]:
+    """Everything about a fitted estimator but theta, in types that JSON has."""
+    parameters = estimator.get_params(deep=False)
+    if not isinstance(parameters["random_state"], int | np.integer):
+        parameters["random_state"] = None  # a generator would need its whole state
+    labelling = estimator._labelling
+    names = getattr(estimator, "feature_names_in_", None)
+    history = estimator._history
+    return {
+        "mlproof": __version__,
+        "parameters": {name: _plain(value) for name, value in parameters.items()},
+        "units": list(estimator._units),
+        "activation": estimator._hidden_activation,
+        "labelling": {
+            "kind": labelling.kind,
+            "classes": _class_list(labelling.classes),
+            "dtype": labelling.classes.dtype.str,
+            "sparse": labelling.sparse,
+        },
+        "feature_names": None if names is None else [str(name) for name in names],
+        "history": {
+            "n_iter": history.n_iter,
+            "n_seen": history.n_seen,
+            "loss": history.loss,
+            "loss_curve": history.loss_curve,
+            "best_loss": history.best_loss,
+            "validation_scores": history.validation_scores,
+            "best_validation_score": history.best_validation_score,
+        },
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _class_list(classes: Labels) -> list[Any]:
+    values = classes.tolist()
+    if not all(isinstance(value, bool | int | float | str) for value in values):
+        raise ValueError(
+            "only classes that are numbers, strings or booleans can be saved; "
+            f"these are {classes!r}."
+        )
+    return cast("list[Any]", values)
+
+
+def restore(
+    estimator: FittedNetwork, theta: Array, description: Mapping[str, Any], path: Any
+) -> None:
+    """Make this new estimator the fitted one that was described.
+
+    Raises
+    ------
+    ModelFileError
+        If the description is incomplete or contradicts itself.
+    """
+    try:
+        _restore(estimator, theta, description)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise ModelFileError(f"{path} does not describe a model: {reason}.") from error
+
+
+def _restore(
+    estimator: FittedNetwork, theta: Array, description: Mapping[str, Any]
+) -> None:
+    parameters = dict(description["parameters"])
+    if isinstance(parameters["hidden_layer_sizes"], list):
+        parameters["hidden_layer_sizes"] = tuple(parameters["hidden_layer_sizes"])
+    estimator.set_params(**parameters)
+    hyperparameters.check(estimator.get_params(deep=False))
+
+    units = tuple(description["units"])
+    if len(units) < 2 or not all(type(size) is int and size >= 1 for size in units):
+        raise ValueError(f"units must be two or more positive integers, not {units}")
+    if n_theta(units) != theta.size:
+        raise ValueError(
+            f"layers of {units} units have {n_theta(units)} parameters, "
+            f"the file {theta.size}"
+        )
+    if description["activation"] not in ACTIVATIONS:
+        raise ValueError(f"the activation {description['activation']!r} is unknown")
+
+    labelling = _labelling(description["labelling"])
+    if labelling.n_outputs != units[-1]:
+        raise ValueError(
+            f"{len(labelling.classes)} classes do not go with {units[-1]} outputs"
+        )
+    names = description["feature_names"]
+    if names is not None:
+        if len(names) != units[0] or not all(isinstance(name, str) for name in names):
+            raise ValueError(f"feature_names must be {units[0]} strings")
+        estimator.feature_names_in_ = np.array(names, dtype=object)
+    history = History(**description["history"])
+    estimator._become(theta, units, description["activation"], labelling, history)
+
+
+def _labelling(description: Mapping[str, Any]) -> Labelling:
+    dtype = np.dtype(description["dtype"])
+    if dtype.kind not in "biufUO":
+        raise ValueError(f"classes cannot be of dtype {dtype}")
+    values = description["classes"]
+    if not isinstance(values, list) or not values:
+        raise ValueError("classes must be a list of at least one class")
+    if len({type(value) for value in values}) > 1 or not isinstance(
+        values[0], bool | int | float | str
+    ):
+        raise ValueError("classes must be all numbers, all strings or all booleans")
+    if description["kind"] not in ("classes", "multilabel"):
+        raise ValueError(f"the kind of labels {description['kind']!r} is unknown")
+    classes = np.array(values, dtype=dtype)
+    if not np.array_equal(np.unique(classes), classes):
+        raise ValueError("classes must be sorted, each once")
+    return Labelling(description["kind"], classes, bool(description["sparse"]))

@@ -1,0 +1,1 @@
+"""Judges of gradients: they take any function and trust none."""
