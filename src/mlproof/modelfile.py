@@ -6,15 +6,14 @@ that describes the network.  There is no pickle in it and no way to fall back to
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from mlproof.files import whole_file
 from mlproof.functions import Array
 
 FORMAT = 1
@@ -30,23 +29,9 @@ def write(path: str | os.PathLike[str], theta: Array, description: Any) -> None:
 
     OSError tells why a file could not be written.
     """
-    path = Path(path)
     metadata = {METADATA_KEY: json.dumps({"format": FORMAT, **description})}
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    try:
+    with whole_file(path) as temporary:
         save_file({"theta": np.ascontiguousarray(theta)}, temporary, metadata=metadata)
-        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes a private file
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def read(path: str | os.PathLike[str]) -> tuple[Array, Mapping[str, Any]]:

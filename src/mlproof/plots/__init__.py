@@ -1,0 +1,137 @@
+"""Pictures, drawn with Matplotlib (the ``plot`` extra), written as PNG files."""
+
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+from mlproof.files import whole_file
+from mlproof.functions import Array
+
+BLUE, ORANGE, GREY = "#3465a4", "#e07b00", "#8a8a8a"
+STYLE: Any = {
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": "medium",
+    "font.size": 9,
+    "savefig.dpi": 120,
+}
+
+
+def learning_curves(
+    path: str | PathLike[str],
+    loss_curve: Sequence[float],
+    accuracies: Mapping[str, Sequence[float]],
+) -> None:
+    """The loss of every epoch beside the accuracies of every epoch, each by name."""
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(7.2, 2.8), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        epochs = np.arange(1, len(loss_curve) + 1)
+        left.plot(epochs, loss_curve, color=BLUE)
+        left.set(title="Regularised risk, training", xlabel="epoch", ylim=(0, None))
+        for (name, curve), colour in zip(
+            accuracies.items(), (BLUE, ORANGE, GREY), strict=False
+        ):
+            right.plot(epochs, curve, color=colour)
+            right.annotate(
+                f"{name} {curve[-1]:.1%}",
+                (epochs[-1], curve[-1]),
+                xytext=(4, 0),
+                textcoords="offset points",
+                color=colour,
+                va="center",
+            )
+        right.set(title="Accuracy", xlabel="epoch")
+        right.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        _save(figure, path)
+
+
+def first_layer(path: str | PathLike[str], coefs: Array, side: int) -> None:
+    """The weights W1 of every hidden unit as an image; ``coefs`` is (side^2, units)."""
+    with matplotlib.rc_context(STYLE):
+        columns = 10
+        rows = -(-coefs.shape[1] // columns)
+        figure = Figure(figsize=(7.2, 0.72 * rows + 0.4), layout="constrained")
+        axes = np.atleast_2d(figure.subplots(rows, columns, squeeze=False))
+        limit = float(np.quantile(np.abs(coefs), 0.995))
+        for axis in axes.flat:
+            axis.set_axis_off()
+        for axis, weights in zip(axes.flat, coefs.T, strict=False):
+            axis.imshow(
+                weights.reshape(side, side), cmap="RdBu_r", vmin=-limit, vmax=limit
+            )
+        figure.suptitle(
+            "First-layer weights W1, one image for each hidden unit "
+            "(red: positive, blue: negative)",
+            x=0.01,
+            ha="left",
+            fontsize="medium",
+        )
+        _save(figure, path)
+
+
+def predictions(
+    path: str | PathLike[str],
+    images: Array,
+    truth: Sequence[str],
+    predicted: Sequence[str],
+    probability: Sequence[float],
+    side: int,
+) -> None:
+    """Images, eight in a row, with what was predicted, in orange where it is wrong."""
+    with matplotlib.rc_context(STYLE):
+        columns = 8
+        rows = -(-len(images) // columns)
+        figure = Figure(figsize=(8, 1.45 * rows), layout="constrained")
+        axes = np.atleast_2d(figure.subplots(rows, columns, squeeze=False))
+        for axis in axes.flat:
+            axis.set_axis_off()
+        for axis, image, true, guess, p in zip(
+            axes.flat, images, truth, predicted, probability, strict=False
+        ):
+            axis.imshow(image.reshape(side, side), cmap="gray_r", vmin=0)
+            right = true == guess
+            axis.set_title(
+                f"{guess} {p:.0%}" + ("" if right else f"\nis {true}"),
+                color="black" if right else ORANGE,
+                fontsize=8,
+                loc="center",
+            )
+        _save(figure, path)
+
+
+def confusion(
+    path: str | PathLike[str], counts: Any, class_names: Sequence[str]
+) -> None:
+    """The confusion matrix: rows are true classes, columns predictions."""
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(5.4, 4.6), layout="constrained")
+        axis = figure.subplots()
+        share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
+        for i, j in np.argwhere(counts > 0):
+            axis.text(
+                j,
+                i,
+                str(counts[i, j]),
+                ha="center",
+                va="center",
+                fontsize=8,
+                color="white" if share[i, j] > 0.5 else "black",
+            )
+        ticks = range(len(class_names))
+        axis.set_xticks(ticks, class_names, rotation=45, ha="right")
+        axis.set_yticks(ticks, class_names)
+        axis.spines[:].set_visible(False)
+        axis.set(xlabel="predicted", ylabel="true", title="Confusion matrix")
+        _save(figure, path)
+
+
+def _save(figure: Figure, path: str | PathLike[str]) -> None:
+    with whole_file(path) as temporary:
+        figure.savefig(temporary, format="png")
