@@ -195,7 +195,7 @@ def test_float32_weights_are_theirs_after_one_epoch(solver, n_classes):
     np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=0, atol=1e-4)
 
 
-# scikit-learn evaluates the loss of float32 input in float32, and its rounding parts the
+# scikit-learn evaluates the loss of float32 input in float32: its rounding parts the
 # two after some thirty iterations: from there on they end in different minima.
 @pytest.mark.parametrize(("dtype", "max_iter"), [(np.float64, 200), (np.float32, 20)])
 @pytest.mark.parametrize("n_classes", [2, 10])

@@ -62,7 +62,8 @@ def backward(
     # grad_a is grad_o_a at first, then the grad_h_a of each hidden layer downwards.
     grad_a = network.output.grad_o_a(trace.o_a, y) * weight[:, None]  # (n, m)    (D.3)
     for k in reversed(range(network.n_layers)):
-        grad_W[k][...] = grad_a.T @ trace.h_s[k]  #       (units[k+1], units[k])  (D.4)
+        # W[k] is stored transposed, and so is its gradient computed.
+        grad_W[k].T[...] = trace.h_s[k].T @ grad_a  #     (units[k], units[k+1])  (D.4)
         grad_b[k][...] = np.sum(grad_a, axis=0)  #        (units[k+1],)           (D.4)
         if k > 0:
             grad_h_s = grad_a @ W[k]  #                             (n, units[k]) (D.5)

@@ -27,7 +27,8 @@ from mlproof.optimizers import Optimizer
 from mlproof.parameters import pack, views
 from mlproof.penalties import Penalty
 from mlproof.training import History
-from mlproof.verification.gradient import GradientReport, check_gradient
+from mlproof.verification.gradient import check_gradient
+from mlproof.verification.report import GradientReport
 
 X_FORMATS: dict[str, Any] = {
     "accept_sparse": ["csr", "csc"],

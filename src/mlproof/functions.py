@@ -85,8 +85,10 @@ def tanh_prime(x: Array) -> Array:
 
 
 def softplus(x: Array) -> Array:
-    # ln(1 + exp(x)) = -ln sigmoid(-x), with the larger exponent taken out.
-    s: Array = rect(x) + np.log1p(np.exp(-abs_(x)))
+    # ln(1 + exp(x)) = -ln sigmoid(-x), with the larger exponent taken out.  At 0 both
+    # terms must branch to the same side, or a complex step would see a kink.
+    x = np.asarray(x)
+    s: Array = rect(x) + np.log1p(np.exp(np.where(x.real <= 0, x, -x)))
     return s  # (Q1.2)
 
 

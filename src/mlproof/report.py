@@ -20,7 +20,7 @@ from rich.text import Text
 
 from mlproof.functions import Array
 from mlproof.training import Epoch
-from mlproof.verification.gradient import GradientReport
+from mlproof.verification.report import GradientReport
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -59,16 +59,7 @@ def gradient_table(report: GradientReport) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict")
     for block in report.blocks:
-        verdict = Text("agrees", "green")
-        if not block.ok:
-            index = ", ".join(map(str, block.worst_index))
-            verdict = Text(
-                f"wrong: [{index}] is {block.analytic:.6g}, "
-                f"should be {block.numeric:.6g}",
-                "bold red",
-            )
-        elif block.n_kinks:
-            verdict.append(f", {block.n_kinks} on a kink")
+        verdict = Text(block.verdict(), "green" if block.ok else "bold red")
         table.add_row(
             block.name,
             " x ".join(map(str, block.shape)),

@@ -56,7 +56,8 @@ class History:
         self._append(loss)
         stalled = loss > self.best_loss - tol
         self.n_without_improvement = self.n_without_improvement + 1 if stalled else 0
-        self.best_loss = min(loss, self.best_loss)
+        if loss < self.best_loss:  # unlike min, this passes over NaN
+            self.best_loss = loss
 
     def record_score(self, loss: float, score: float, tol: float, theta: Array) -> None:
         """The same for the validation score; the best theta so far is kept."""

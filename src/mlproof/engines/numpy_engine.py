@@ -8,6 +8,7 @@ import numpy as np
 
 from mlproof.deep import Network, backward, forward
 from mlproof.engines import Examples
+from mlproof.engines.blas import single_threaded_blas
 from mlproof.engines.chunks import chunks, tree_sum
 from mlproof.functions import Array
 from mlproof.optimizers import Optimizer
@@ -24,11 +25,18 @@ class NumpyEngine:
     def logits(self, theta: Array, X: Any) -> Array:
         units = self.network.units
         o_a = np.empty((X.shape[0], units[-1]), dtype=theta.dtype)
-        for rows in chunks(X.shape[0], units, theta.itemsize):
-            o_a[rows] = forward(self.network, theta, X[rows]).o_a
+        with single_threaded_blas():
+            for rows in chunks(X.shape[0], units, theta.itemsize):
+                o_a[rows] = forward(self.network, theta, X[rows]).o_a
         return o_a
 
     def risk_and_gradient(
+        self, theta: Array, batch: Examples, penalty: Penalty
+    ) -> tuple[float, Array]:
+        with single_threaded_blas():
+            return self._risk_and_gradient(theta, batch, penalty)
+
+    def _risk_and_gradient(
         self, theta: Array, batch: Examples, penalty: Penalty
     ) -> tuple[float, Array]:
         n = batch.X.shape[0]
@@ -72,12 +80,13 @@ class NumpyEngine:
     ) -> float:
         n = examples.X.shape[0] if order is None else len(order)
         total = 0.0
-        for start in range(0, n, batch_size):
-            rows = slice(start, min(start + batch_size, n))
-            batch = examples.take(rows if order is None else order[rows])
-            if batch.sample_weight is not None and not np.any(batch.sample_weight):
-                continue
-            risk, grad = self.risk_and_gradient(theta, batch, penalty)
-            total += risk * (rows.stop - rows.start)
-            optimizer.update(theta, grad)
+        with single_threaded_blas():
+            for start in range(0, n, batch_size):
+                rows = slice(start, min(start + batch_size, n))
+                batch = examples.take(rows if order is None else order[rows])
+                if batch.sample_weight is not None and not np.any(batch.sample_weight):
+                    continue
+                risk, grad = self._risk_and_gradient(theta, batch, penalty)
+                total += risk * (rows.stop - rows.start)
+                optimizer.update(theta, grad)
         return total / n

@@ -1,0 +1,41 @@
+"""One BLAS thread while an engine computes, for the whole process, and then as before.
+
+A chunk's sum is one thread's work: its bits then do not depend on how many threads BLAS
+would use, and small products do not pay for waking them.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import scipy.linalg  # noqa: F401  (loads SciPy's own OpenBLAS, so that it is limited too)
+from threadpoolctl import ThreadpoolController
+
+_lock = threading.Lock()
+_users = 0
+_controller: ThreadpoolController | None = None
+_limit: Any = None
+
+
+@contextmanager
+def single_threaded_blas() -> Iterator[None]:
+    """Limit BLAS to one thread until the last of all overlapping users is done.
+
+    The limit is counted because it belongs to the process: of two users who each put
+    back what they found, the second would find the first one's limit and leave it.
+    """
+    global _users, _controller, _limit
+    with _lock:
+        if _users == 0:
+            if _controller is None:  # finding the libraries takes milliseconds
+                _controller = ThreadpoolController()
+            _limit = _controller.limit(limits=1, user_api="blas")
+        _users += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _users -= 1
+            if _users == 0:
+                _limit.restore_original_limits()

@@ -1,0 +1,115 @@
+"""The derivative of a function of one real step t, at t = 0, by two methods.
+
+Central differences, (f(h) - f(-h)) / 2h, work for every function.  Their error is the
+truncation, of order h^2, plus the rounding of f divided by h; ``study`` takes many h,
+estimates both from what it sees, and notices kinks:
+
+- a kink beyond some distance spoils the larger steps only;
+- a kink at 0 keeps the two one-sided slopes apart for every h, while those of a smooth
+  function approach each other in proportion to h.
+
+The complex step, Im f(ih) / h with h = 1e-30, subtracts nothing and so has no rounding
+to speak of, but holds only for a function that computes with complex numbers as with
+real ones; ``np.abs`` and ``np.linalg.norm`` silently do not.
+"""
+
+import warnings
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+Function = Callable[[Any], Any]  # of a real or complex step
+
+EPS = float(np.finfo(np.float64).eps)
+COMPLEX_STEP = 1e-30
+# The first guess, near eps ** (1/3) where truncation and rounding balance; and the
+# ladder of a study.  Powers of two, so that most points x + h are exact.
+FIRST_STEP = 2.0**-17
+LADDER = tuple(2.0**-e for e in range(9, 35, 2))
+# Rounding of f in units of its last digit; a sum of many terms loses a few.
+DIGITS_LOST = 16
+
+# How a function for real numbers may answer a complex one.
+REFUSALS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+
+
+class Quotient(NamedTuple):
+    """Difference quotients of one step h."""
+
+    central: float
+    gap: float  # the right-hand slope minus the left-hand one
+    noise: float  # what the rounding of f may contribute to either
+
+
+class Study(NamedTuple):
+    """A derivative, how far it may be off, and the slopes on either side of a kink."""
+
+    derivative: float
+    bound: float
+    kink: tuple[float, float] | None  # (smaller, larger) one-sided slope, if at a kink
+
+
+def quotient(f: Function, value: float, h: float) -> Quotient:
+    above, below = _real(f, h), _real(f, -h)
+    noise = DIGITS_LOST * EPS * max(abs(value), abs(above), abs(below)) / h
+    return Quotient((above - below) / (2 * h), (above - 2 * value + below) / h, noise)
+
+
+def complex_step(f: Function) -> float:
+    """The derivative by the complex step; nan if f refuses complex numbers."""
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", np.exceptions.ComplexWarning)
+        try:
+            return float(np.imag(f(1j * COMPLEX_STEP))) / COMPLEX_STEP
+        except REFUSALS:
+            return float("nan")
+
+
+def study(f: Function, value: float, unit: float) -> Study:
+    """The derivative by the best step of the ladder, in multiples of ``unit``."""
+    ladder = [quotient(f, value, h * unit) for h in LADDER]
+    ladder = [q for q in ladder if np.isfinite([q.central, q.gap]).all()]
+    if not ladder:
+        return Study(float("nan"), float("inf"), None)
+    kink = _kink(ladder)
+    best, bound = ladder[-1], float("inf")
+    for k, q in enumerate(ladder):
+        error = 4 * q.noise
+        if k + 1 < len(ladder):
+            finer = ladder[
+                k + 1
+            ]  # its step is 4 times smaller, its truncation 16 times
+            error += abs(q.central - finer.central)
+            if abs(finer.gap) > max(abs(q.gap) / 2, 4 * finer.noise):
+                error += abs(q.gap) / 2  # the gap of a kink, not of a smooth bend
+        if error < bound:
+            best, bound = q, error
+    return Study(best.central, 3 * bound, kink)
+
+
+def _kink(ladder: list[Quotient]) -> tuple[float, float] | None:
+    """The one-sided slopes if the gap between them stays as the steps get smaller."""
+    clear = [k for k, q in enumerate(ladder) if abs(q.gap) > 8 * q.noise]
+    if not clear or clear[-1] == 0:
+        return None
+    before, q, *finer = ladder[clear[-1] - 1 :]
+    if not 0.6 < q.gap / before.gap < 1.7:  # 1 at a kink, 1/4 where f is smooth
+        return None
+    if finer and 8 * finer[0].noise < 0.6 * abs(q.gap):
+        return None  # a smaller step would show it, and does not: it is further off
+    half = abs(q.gap) / 2
+    return q.central - half - 2 * q.noise, q.central + half + 2 * q.noise
+
+
+def _real(f: Function, t: float) -> float:
+    with np.errstate(all="ignore"):
+        return float(np.real(f(t)))
