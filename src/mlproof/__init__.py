@@ -3,12 +3,12 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from mlproof.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from mlproof.classifier import MLPClassifier as MLPClassifier
     from mlproof.classifier import load as load
     from mlproof.verification.gradient import check_gradient as check_gradient
-
-__version__ = "0.1.0"
 
 # Imported when first asked for, so that the command line answers before scikit-learn
 # has been loaded (PEP 562).

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from mlproof import __version__, hyperparameters
+from mlproof import hyperparameters
 from mlproof.fitted import FittedNetwork
 from mlproof.functions import ACTIVATIONS, Array
 from mlproof.labelling import Labelling
@@ -16,6 +16,7 @@ from mlproof.losses import Labels
 from mlproof.modelfile import ModelFileError
 from mlproof.parameters import n_theta
 from mlproof.training import History
+from mlproof.version import __version__
 
 
 def describe(estimator: FittedNetwork) -> dict[str, Any]:
