@@ -52,22 +52,26 @@ def learning_curves(
 
 
 def first_layer(path: str | PathLike[str], coefs: Array, side: int) -> None:
-    """The weights W1 of every hidden unit as an image; ``coefs`` is (side^2, units)."""
+    """The weights W1 of the fifty units that have the largest, each as an image.
+
+    ``coefs`` is (side^2, units).
+    """
     with matplotlib.rc_context(STYLE):
         columns = 10
-        rows = -(-coefs.shape[1] // columns)
+        order = np.argsort(-np.linalg.norm(coefs, axis=0), kind="stable")[:50]
+        rows = -(-len(order) // columns)
         figure = Figure(figsize=(7.2, 0.72 * rows + 0.4), layout="constrained")
         axes = np.atleast_2d(figure.subplots(rows, columns, squeeze=False))
         limit = float(np.quantile(np.abs(coefs), 0.995))
         for axis in axes.flat:
             axis.set_axis_off()
-        for axis, weights in zip(axes.flat, coefs.T, strict=False):
+        for axis, weights in zip(axes.flat, coefs.T[order], strict=False):
             axis.imshow(
                 weights.reshape(side, side), cmap="RdBu_r", vmin=-limit, vmax=limit
             )
         figure.suptitle(
-            "First-layer weights W1, one image for each hidden unit "
-            "(red: positive, blue: negative)",
+            "What hidden units look for: their weights in W1 "
+            "(red positive, blue negative)",
             x=0.01,
             ha="left",
             fontsize="medium",
