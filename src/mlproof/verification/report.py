@@ -22,6 +22,7 @@ class BlockReport:
     central_error: float
     complex_error: float | None  # None where the loss does not carry a complex step
     direction_error: float | None  # over the whole block, where only a sample was taken
+    unnoticed: float  # the largest error of an entry that could pass for rounding
     ok: bool
 
     @property
