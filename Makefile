@@ -26,7 +26,7 @@ format: $(VENV)/developed
 	$(BIN)/ruff format .
 
 practical-work: $(VENV)/installed
-	$(BIN)/python examples/practical_work.py
+	$(BIN)/python examples/practical_work
 
 # The package with its pictures, from this folder, so that an edit is seen at once.
 $(VENV)/installed: pyproject.toml

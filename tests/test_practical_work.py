@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PROGRAM = ROOT / "examples" / "practical_work.py"
+PROGRAM = ROOT / "examples" / "practical_work"
 PAGE = ROOT / "docs" / "practical-work.md"
-RESULTS = ROOT / "examples" / "practical_work.json"
-LOG = ROOT / "examples" / "practical_work.log"
+RESULTS = PROGRAM / "results.json"
+LOG = PROGRAM / "training-log.csv"
 
 # A number of the page, then where it is from and how it is written: 0.8<!--P8.x:.1f-->
 QUOTED = re.compile(r"([-+]?\d[\d.,]*(?:e[-+]\d+)?%?)<!--([\w.]+):([^>]*)-->")
@@ -90,20 +90,25 @@ def test_the_validation_set_alone_chose_the_network_and_the_epoch() -> None:
     assert len(epochs) == run["P9"]["epochs"]
 
 
-@needs_matplotlib
-def test_the_cheap_parts_run_and_repeat_the_committed_gradients(tmp_path: Path) -> None:
-    parts = ["P1", "P2", "P3", "P4", "P6", "P7"]
+def run_again(folder: Path, *arguments: str) -> dict[str, Any]:
+    """The numbers of a new, quick run, started in some other folder."""
     ended = subprocess.run(
-        [sys.executable, PROGRAM, "--quick", "--out", tmp_path, "--only", *parts],
-        cwd=ROOT,
+        [sys.executable, PROGRAM, "--quick", "--out", folder / "out", *arguments],
+        cwd=folder,
         capture_output=True,
         encoding="utf-8",
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert ended.returncode == 0, ended.stderr
-    assert "0/0" in ended.stdout
-    again = json.loads((tmp_path / "practical_work.json").read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads((folder / "out" / "results.json").read_bytes())
+    return found
+
+
+@needs_matplotlib
+def test_the_cheap_parts_run_and_repeat_the_committed_gradients(tmp_path: Path) -> None:
+    parts = ["P1", "P2", "P3", "P4", "P6", "P7"]
+    again = run_again(tmp_path, "--only", *parts)
     assert set(again) == {*parts, "run"}
     before = results()
     for part, column in product(("P2", "P4"), ("reference", "finite_difference")):
@@ -111,6 +116,16 @@ def test_the_cheap_parts_run_and_repeat_the_committed_gradients(tmp_path: Path) 
             [row[column] for row in run[part]["rows"]] for run in (again, before)
         )
         assert now == pytest.approx(then, rel=1e-6, abs=1e-12), (part, column)
+
+
+@needs_matplotlib
+@pytest.mark.slow
+def test_all_parts_run_and_draw_every_picture(tmp_path: Path) -> None:
+    again = run_again(tmp_path)
+    assert set(again) == set(results())
+    drawn = {picture.name for picture in (tmp_path / "out").glob("*.png")}
+    assert drawn == {picture.name for picture in (PAGE.parent / "images").glob("pr*")}
+    assert len((tmp_path / "out" / LOG.name).read_text("utf-8").splitlines()) == 81
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from mlproof.functions import (
     Array,
     l1_norm,
@@ -29,14 +31,16 @@ class Penalty(NamedTuple):
 
     def value(self, W: list[Array]) -> Any:
         return sum(
-            l1 * l1_norm(W_k) + l2 * squared_norm(W_k)
+            (l1 * l1_norm(W_k) if l1 else 0) + (l2 * squared_norm(W_k) if l2 else 0)
             for l1, l2, W_k in zip(self.l1, self.l2, W, strict=True)
         )  # (Q2.18)
 
     def gradient(self, W: list[Array]) -> list[Array]:
         """One array per layer, in the shape of its W[k]."""
+        # A norm reads every weight, so one whose coefficient is 0 is left out.
         return [
-            l1 * l1_norm_prime(W_k) + l2 * squared_norm_prime(W_k)
+            (l1 * l1_norm_prime(W_k) if l1 else np.zeros_like(W_k))
+            + (l2 * squared_norm_prime(W_k) if l2 else 0)
             for l1, l2, W_k in zip(self.l1, self.l2, W, strict=True)
         ]  # (Q2.18)
 
