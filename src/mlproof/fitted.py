@@ -1,5 +1,6 @@
 """A fitted network under scikit-learn's names: what can be done with theta."""
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -37,13 +38,8 @@ X_FORMATS: dict[str, Any] = {
 
 
 def check_sample_weight(sample_weight: Any, X: Any) -> Array | None:
-    """The weights as an array in X's dtype, or None for none."""
-    if sample_weight is None:
-        return None
-    weight: Array = _check_sample_weight(sample_weight, X)
-    if not np.any(weight):
-        raise ValueError("sample_weight is 0 for every row, so no row counts.")
-    return weight
+    """The weights as an array in X's dtype, not all 0; or None for none."""
+    return None if sample_weight is None else _check_sample_weight(sample_weight, X)
 
 
 class FittedNetwork(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -133,6 +129,7 @@ class FittedNetwork(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     @coefs_.setter
     def coefs_(self, values: Any) -> None:
+        self._make_writable()
         self._layers("coefs_").assign(values)
 
     @property
@@ -141,7 +138,17 @@ class FittedNetwork(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     @intercepts_.setter
     def intercepts_(self, values: Any) -> None:
+        self._make_writable()
         self._layers("intercepts_").assign(values)
+
+    def _make_writable(self) -> None:
+        """Copy into memory what a model was mapped from, before it is changed."""
+        if hasattr(self, "theta_") and not self.theta_.flags.writeable:
+            self.theta_ = np.array(self.theta_)
+            self._optimizer = copy.deepcopy(self._optimizer)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "theta_")
 
     # ---- predicting ------------------------------------------------------------------
 

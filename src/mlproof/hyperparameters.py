@@ -1,7 +1,7 @@
 """What each parameter of the estimator may be, said once."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
@@ -39,7 +39,10 @@ def _number(expected: str, holds: Callable[[float], bool]) -> Rule:
 
 
 def _one_of(*names: str) -> Rule:
-    return Rule("one of " + ", ".join(map(repr, names)), lambda v: v in names)
+    return Rule(
+        "one of " + ", ".join(map(repr, names)),
+        lambda v: isinstance(v, str) and v in names,
+    )
 
 
 _COUNT = Rule("an integer of at least 1", _is_count)
@@ -61,8 +64,9 @@ RULES: Mapping[str, Rule] = {
         lambda v: (
             _is_count(v)
             or (
-                isinstance(v, Iterable)
-                and not isinstance(v, (str, Mapping))
+                isinstance(v, Sequence | np.ndarray)
+                and np.ndim(v) == 1
+                and not isinstance(v, str)
                 and all(_is_count(size) for size in v)
             )
         ),
@@ -81,6 +85,15 @@ RULES: Mapping[str, Rule] = {
     "power_t": _NON_NEGATIVE,
     "max_iter": _COUNT,
     "shuffle": _FLAG,
+    "random_state": Rule(
+        "None, an integer from 0 to 2**32 - 1, or a numpy.random.RandomState",
+        lambda v: (
+            v is None
+            or v is np.random
+            or isinstance(v, np.random.RandomState)
+            or (isinstance(v, Integral) and 0 <= int(v) < 2**32)
+        ),
+    ),
     "tol": _NON_NEGATIVE,
     "verbose": Rule(
         "True, False or an integer of at least 0",
@@ -95,7 +108,8 @@ RULES: Mapping[str, Rule] = {
     "beta_2": _BELOW_ONE,
     "epsilon": _POSITIVE,
     "n_iter_no_change": Rule(
-        "an integer of at least 1, or numpy.inf", lambda v: _is_count(v) or v == np.inf
+        "an integer of at least 1, or numpy.inf",
+        lambda v: _is_count(v) or (isinstance(v, float) and v == np.inf),
     ),
     "max_fun": _COUNT,
 }

@@ -99,4 +99,10 @@ def infer(y: Any, classes: Any = None) -> Labelling:
             f"label; got {y.shape[1]} columns with other values "
             "(multiclass-multioutput targets are not supported)."
         )
-    return Labelling("classes", np.unique(y if classes is None else classes))
+    if classes is None:
+        return Labelling("classes", np.unique(y))
+    if np.ndim(classes) != 1 or len(classes) == 0:
+        raise ValueError(
+            f"classes must be a list of at least one class; got {classes!r}."
+        )
+    return Labelling("classes", np.unique(classes))

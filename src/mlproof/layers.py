@@ -35,7 +35,11 @@ class LayerViews(list[Array]):
                 f"{self._name} must be {len(layers)} arrays, one for each layer; "
                 f"got {len(values)}."
             )
-        arrays = [np.asarray(value) for value in values]
+        # Copies, as a value may be a view into the very layers that are written.
+        arrays = [
+            np.array(value, dtype=self[layer].dtype)
+            for layer, value in zip(layers, values, strict=True)
+        ]
         for layer, array in zip(layers, arrays, strict=True):
             if array.shape != self[layer].shape:
                 raise ValueError(

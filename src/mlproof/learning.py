@@ -1,5 +1,6 @@
 """How an estimator learns: from its parameters and the data to epochs of training."""
 
+import math
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, cast
@@ -50,8 +51,8 @@ class LearningNetwork(FittedNetwork):
             self._rng = check_random_state(self.random_state)
         if not resume:
             self._initialize(X, labels)
-        elif not self.theta_.flags.writeable:  # a memory-mapped model is copied first
-            self.theta_ = np.array(self.theta_)
+        else:
+            self._make_writable()
         # Slicing rows is what batches do, and CSR is the format for that.
         X = X.tocsr() if sparse.issparse(X) else X
         yield from self._epochs(Examples(X, targets, sample_weight), incremental)
@@ -206,8 +207,14 @@ class LearningNetwork(FittedNetwork):
 
     def _split(self, examples: Examples) -> tuple[Array, Examples]:
         """The numbers of the training rows, and the examples held out."""
+        n, weight = examples.X.shape[0], examples.sample_weight
+        if not 0 < math.ceil(self.validation_fraction * n) < n:
+            raise ValueError(
+                f"validation_fraction={self.validation_fraction} of {n} rows leaves "
+                "none to train on or none to validate on."
+            )
         rows, held_out = train_test_split(
-            np.arange(examples.X.shape[0]),
+            np.arange(n),
             test_size=self.validation_fraction,
             random_state=self._rng,
             stratify=examples.y if self.n_outputs_ == 1 else None,
@@ -216,6 +223,11 @@ class LearningNetwork(FittedNetwork):
             raise ValueError(
                 "The validation set is too small. Increase 'validation_fraction' or "
                 "the size of your dataset."
+            )
+        if weight is not None and not np.any(weight[rows]):
+            raise ValueError(
+                "sample_weight is 0 for every row that the validation set leaves to "
+                "train on. Give more rows weight or set early_stopping=False."
             )
         return rows, examples.take(held_out)
 

@@ -75,6 +75,8 @@ def check_gradient(
     block         shape  checked   central  complex  verdict
     x                 3        3   5.0e-01  5.0e-01  WRONG: [2] is 3, should be 6
     """
+    if max_entries < 1:
+        raise ValueError(f"max_entries must be at least 1; got {max_entries}.")
     names, blocks, rebuild = _blocks(parameters)
     arrays = [_floating(block) for block in blocks]
     point = [array.astype(np.float64) for array in arrays]
