@@ -1,7 +1,7 @@
 """``MLPClassifier``: scikit-learn's estimator over this project's network."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from os import PathLike
 from typing import Any, Self
 
@@ -230,7 +230,9 @@ default='relu'
         _exhaust(self.iter_fit(X, y, sample_weight))
         return self
 
-    def iter_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Iterator[Epoch]:
+    def iter_fit(
+        self, X: Any, y: Any, sample_weight: Any = None
+    ) -> Generator[Epoch, None, None]:
         """Train as ``fit`` does, handing over after every epoch.
 
         The estimator can be used inside the loop, and leaving the loop ends training

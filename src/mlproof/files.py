@@ -7,6 +7,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Raise the OSError that ``whole_file`` would, but before the work is done."""
+    path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder, so no file can be written there")
+    if path.exists() and not path.is_file():
+        raise OSError(f"{path} exists and is no file, so it is not written over")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"the folder {path.parent} does not exist")
+    if not os.access(path.parent, os.W_OK):
+        raise PermissionError(f"the folder {path.parent} may not be written to")
+
+
 @contextmanager
 def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a path to write to; it takes the name ``path`` if the block succeeds.
@@ -14,12 +27,9 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     A file that was there before stays untouched until then.  OSError tells why nothing
     could be written.
     """
+    check_writable(path)
     path = Path(path)
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder, so no file can be written there")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"the folder {path.parent} does not exist")
-    handle, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=".mlproof-", dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:

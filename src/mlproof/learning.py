@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, cast
 
 import numpy as np
@@ -34,7 +34,7 @@ class LearningNetwork(FittedNetwork):
         resume: bool,
         incremental: bool = False,
         classes: Any = None,
-    ) -> Iterator[Epoch]:
+    ) -> Generator[Epoch, None, None]:
         hyperparameters.check(self.get_params(deep=False))
         resume = resume and hasattr(self, "theta_")
         X, y = validate_data(
@@ -213,12 +213,18 @@ class LearningNetwork(FittedNetwork):
                 f"validation_fraction={self.validation_fraction} of {n} rows leaves "
                 "none to train on or none to validate on."
             )
-        rows, held_out = train_test_split(
-            np.arange(n),
-            test_size=self.validation_fraction,
-            random_state=self._rng,
-            stratify=examples.y if self.n_outputs_ == 1 else None,
-        )
+        try:
+            rows, held_out = train_test_split(
+                np.arange(n),
+                test_size=self.validation_fraction,
+                random_state=self._rng,
+                stratify=examples.y if self.n_outputs_ == 1 else None,
+            )
+        except ValueError as error:
+            raise ValueError(
+                f"early_stopping=True cannot hold out validation_fraction="
+                f"{self.validation_fraction} of these {n} rows: {error}"
+            ) from error
         if len(held_out) < 2:
             raise ValueError(
                 "The validation set is too small. Increase 'validation_fraction' or "

@@ -17,11 +17,16 @@ from mlproof.files import whole_file
 from mlproof.functions import Array
 
 FORMAT = 1
+# safetensors' names of the dtypes that a theta can have.
+FLOATS = ("F32", "F64")
 METADATA_KEY = "mlproof"
 
 
 class ModelFileError(ValueError):
     """A model file that cannot be read, with the reason in one sentence."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))
 
 
 def write(path: str | os.PathLike[str], theta: Array, description: Any) -> None:
@@ -31,7 +36,11 @@ def write(path: str | os.PathLike[str], theta: Array, description: Any) -> None:
     """
     metadata = {METADATA_KEY: json.dumps({"format": FORMAT, **description})}
     with whole_file(path) as temporary:
-        save_file({"theta": np.ascontiguousarray(theta)}, temporary, metadata=metadata)
+        try:
+            tensors = {"theta": np.ascontiguousarray(theta)}
+            save_file(tensors, temporary, metadata=metadata)
+        except SafetensorError as error:  # how it reports a full disk
+            raise OSError(f"{path} could not be written: {error}") from error
 
 
 def read(path: str | os.PathLike[str]) -> tuple[Array, Mapping[str, Any]]:
@@ -53,19 +62,27 @@ def read(path: str | os.PathLike[str]) -> tuple[Array, Mapping[str, Any]]:
                 raise ModelFileError(
                     f"{path} is a safetensors file, but no model of mlproof."
                 )
+            kind = file.get_slice("theta").get_dtype()
+            if kind not in FLOATS:
+                raise ModelFileError(
+                    f"theta in {path} is {kind}, but should be F32 or F64, float32 "
+                    "or float64."
+                )
             theta = file.get_tensor("theta")
         description = json.loads(metadata[METADATA_KEY])
-    except (SafetensorError, json.JSONDecodeError, RecursionError) as error:
+    except ModelFileError:
+        raise
+    except (SafetensorError, ValueError, RecursionError) as error:
         raise ModelFileError(f"{path} is not a whole model file: {error}.") from error
     if not isinstance(description, dict) or description.get("format") != FORMAT:
         found = description.get("format") if isinstance(description, dict) else None
         raise ModelFileError(
-            f"{path} is of format {found!r}; this version of mlproof reads {FORMAT}."
+            f"{path} is of format {repr(found)[:40]}; this version of mlproof reads "
+            f"{FORMAT}."
         )
-    if theta.ndim != 1 or theta.dtype not in (np.float32, np.float64):
+    if theta.ndim != 1:
         raise ModelFileError(
-            f"{path} should hold a vector of float32 or float64; it holds "
-            f"{theta.dtype} of shape {theta.shape}."
+            f"theta in {path} should be a vector, not of shape {theta.shape}."
         )
     if not np.isfinite(theta).all():
         raise ModelFileError(f"{path} holds parameters that are not finite.")

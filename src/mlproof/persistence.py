@@ -97,11 +97,10 @@ def _restore(
 
     units = tuple(description["units"])
     if len(units) < 2 or not all(type(size) is int and size >= 1 for size in units):
-        raise ValueError(f"units must be two or more positive integers, not {units}")
+        raise ValueError("units must be two or more positive integers")
     if n_theta(units) != theta.size:
         raise ValueError(
-            f"layers of {units} units have {n_theta(units)} parameters, "
-            f"the file {theta.size}"
+            f"its layers have {n_theta(units)} parameters, but theta has {theta.size}"
         )
     if description["activation"] not in ACTIVATIONS:
         raise ValueError(f"the activation {description['activation']!r} is unknown")
@@ -113,11 +112,40 @@ def _restore(
         )
     names = description["feature_names"]
     if names is not None:
-        if len(names) != units[0] or not all(isinstance(name, str) for name in names):
+        strings = isinstance(names, list) and all(isinstance(n, str) for n in names)
+        if not strings or len(names) != units[0]:
             raise ValueError(f"feature_names must be {units[0]} strings")
         estimator.feature_names_in_ = np.array(names, dtype=object)
-    history = History(**description["history"])
+    history = _history(description["history"])
     estimator._become(theta, units, description["activation"], labelling, history)
+
+
+def _history(description: Any) -> History:
+    counts, numbers = (
+        ("n_iter", "n_seen"),
+        ("loss", "best_loss", "best_validation_score"),
+    )
+    curves = ("loss_curve", "validation_scores")
+    if not isinstance(description, dict) or set(description) != {
+        *counts,
+        *numbers,
+        *curves,
+    }:
+        raise ValueError("history must have the entries that mlproof writes")
+    fits = (
+        all(type(description[n]) is int and description[n] >= 0 for n in counts)
+        and all(type(description[name]) in (int, float) for name in numbers)
+        and all(
+            isinstance(description[name], list)
+            and all(type(number) in (int, float) for number in description[name])
+            for name in curves
+        )
+    )
+    if not fits:
+        raise ValueError(
+            "history must hold numbers, and lists of numbers for the curves"
+        )
+    return History(**description)
 
 
 def _labelling(description: Mapping[str, Any]) -> Labelling:
@@ -133,7 +161,12 @@ def _labelling(description: Mapping[str, Any]) -> Labelling:
         raise ValueError("classes must be all numbers, all strings or all booleans")
     if description["kind"] not in ("classes", "multilabel"):
         raise ValueError(f"the kind of labels {description['kind']!r} is unknown")
-    classes = np.array(values, dtype=dtype)
+    if type(description["sparse"]) is not bool:
+        raise ValueError("sparse must be true or false")
+    # The width of strings is that of the classes, not one that the file asks for.
+    classes = np.array(values, dtype="U" if dtype.kind == "U" else dtype)
+    if classes.tolist() != values:
+        raise ValueError(f"the classes are not of their dtype {dtype}")
     if not np.array_equal(np.unique(classes), classes):
         raise ValueError("classes must be sorted, each once")
-    return Labelling(description["kind"], classes, bool(description["sparse"]))
+    return Labelling(description["kind"], classes, description["sparse"])

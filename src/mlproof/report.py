@@ -1,10 +1,11 @@
 """What people see in the terminal: progress, tables, matrices and small images."""
 
-import sys
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from __future__ import annotations
 
-import numpy as np
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
 from rich import box
 from rich.console import Console
 from rich.progress import (
@@ -18,9 +19,10 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from mlproof.functions import Array
-from mlproof.training import Epoch
-from mlproof.verification.report import GradientReport
+if TYPE_CHECKING:  # so that help comes without NumPy and SciPy
+    from mlproof.functions import Array
+    from mlproof.training import Epoch
+    from mlproof.verification.report import GradientReport
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -41,9 +43,14 @@ def with_progress(
         TextColumn("left at most"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console(stderr=True), disable=quiet) as progress:
+    screen = console(stderr=True)
+    hidden = quiet or not screen.is_terminal
+    with Progress(*columns, console=screen, disable=hidden) as progress:
+        # Input that cannot be used is refused before the first epoch: no bar is left.
+        progress.live.transient = True
         task = progress.add_task("training", total=max_iter, state="")
         for epoch in epochs:
+            progress.live.transient = False
             state = f"loss {epoch.loss:.4f}"
             if epoch.validation_score is not None:
                 state += f"  validation {epoch.validation_score:.1%}"
@@ -63,7 +70,7 @@ def gradient_table(report: GradientReport) -> Table:
         table.add_row(
             block.name,
             " x ".join(map(str, block.shape)),
-            f"{block.n_checked}/{int(np.prod(block.shape))}",
+            f"{block.n_checked}/{math.prod(block.shape)}",
             f"{block.central_error:.1e}",
             _error(block.complex_error),
             _error(block.direction_error),
@@ -104,7 +111,8 @@ def confusion_table(counts: Any, class_names: Sequence[str]) -> Table:
             red, green, blue = (round(channel * share) for channel in colour)
             shade = f"white on rgb({red},{green},{blue})" if count else "dim"
             cells.append(Text(str(count) if count else "·", shade))
-        table.add_row(f"{i} {name}", *cells, f"{counts[i, i] / total:.0%}")
+        # As Text, because a class may be called [bold].
+        table.add_row(Text(f"{i} {name}"), *cells, f"{counts[i, i] / total:.0%}")
     return table
 
 
@@ -119,6 +127,8 @@ def images(pixels: Array, side: int, captions: Sequence[Text]) -> Table:
 
 
 def _image(image: Array) -> Text:
+    import numpy as np
+
     levels = np.rint(image / max(float(image.max()), 1e-12) * 255).astype(int)
     if len(levels) % 2:
         levels = np.vstack([levels, np.zeros_like(levels[:1])])
@@ -129,8 +139,3 @@ def _image(image: Array) -> Text:
         text.append("\n")
     text.rstrip()
     return text
-
-
-def fail(message: str) -> None:
-    """Say in one line on standard error why a command ended."""
-    print("mlproof: " + " ".join(message.split()), file=sys.stderr)

@@ -6,9 +6,7 @@ line and the column.
 
 import csv
 import os
-import zipfile
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +16,9 @@ import numpy.typing as npt
 
 class TableError(ValueError):
     """A table that cannot be used, with the reason in one sentence."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))
 
 
 class Table(NamedTuple):
@@ -70,45 +71,61 @@ def read(
 
 def _read_npz(path: Path, target: str | None) -> Table:
     wanted = ["X"] if target is None else ["X", target]
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            missing = [name for name in wanted if name not in arrays.files]
-            if missing:
-                found = ", ".join(arrays.files) or "none"
-                raise TableError(
-                    f"{path} has no array named {missing[0]!r}; it has: {found}."
-                )
-            X, *y = (arrays[name] for name in wanted)
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        if isinstance(error, TableError):
-            raise
-        raise TableError(f"{path} is not a whole .npz file of plain arrays.") from error
-    if X.ndim < 2 or X.dtype.kind not in "biuf":
+    with path.open("rb") as file:  # an OSError of opening is reported as it is
+        try:
+            with np.load(file, allow_pickle=False) as archive:
+                names = list(archive.files)
+                arrays = [archive[name] for name in wanted if name in names]
+        # A damaged archive makes NumPy and zipfile raise a dozen kinds of error; all of
+        # them are about the file.
+        except Exception as error:
+            raise TableError(
+                f"{path} is not a whole .npz file of plain arrays."
+            ) from error
+    missing = [name for name in wanted if name not in names]
+    if missing:
+        raise TableError(
+            f"{path} has no array named {missing[0]!r}; it has: {_listed(names)}."
+        )
+    X = arrays[0]
+    if not isinstance(X, np.ndarray) or X.dtype.kind not in "biuf" or X.ndim < 2:
         raise TableError(
             f"X in {path} must be a table of numbers, one row for each example; it has "
-            f"shape {X.shape} and dtype {X.dtype}."
+            f"shape {np.shape(X)} and dtype {np.asarray(X).dtype}."
         )
+    if X.size == 0 or not np.isfinite(X).all():
+        raise TableError(f"X in {path} must hold finite numbers, and at least one row.")
     X = X.reshape(len(X), -1)  # images become rows of pixels
-    if y and y[0].shape != (len(X),):
+    if target is None:
+        return Table(X, None, None, None)
+    y = arrays[1]
+    if not isinstance(y, np.ndarray) or y.shape != (len(X),):
         raise TableError(
             f"{target} in {path} must hold one label for each of the {len(X)} rows of "
-            f"X; it has shape {y[0].shape}."
+            f"X; it has shape {np.shape(y)}."
         )
-    return Table(X, y[0] if y else None, None, target)
+    if y.dtype.kind not in "biufU" or (
+        y.dtype.kind == "f" and not np.isfinite(y).all()
+    ):
+        raise TableError(
+            f"{target} in {path} must hold finite numbers, strings or booleans; it "
+            f"holds {y.dtype}."
+        )
+    return Table(X, y, None, target)
 
 
 def _read_csv(path: Path, target: str | None, columns: Sequence[str] | None) -> Table:
     header, rows = _cells(path)
-    for name in header:
-        if header.count(name) > 1:
-            raise TableError(f"{path} has two columns named {name!r}.")
+    place = {name: j for j, name in enumerate(header)}
+    if len(place) < len(header):
+        twice = next(name for j, name in enumerate(header) if place[name] != j)
+        raise TableError(f"{path} has two columns named {twice!r}.")
     if columns is None:
         columns = [name for name in header if name != target]
-    wanted = list(columns) if target is None else [*columns, target]
-    for name in wanted:
-        if name not in header:
+    for name in list(columns) if target is None else [*columns, target]:
+        if name not in place:
             raise TableError(
-                f"{path} has no column {name!r}; its columns are: {', '.join(header)}."
+                f"{path} has no column {name!r}; its columns are: {_listed(header)}."
             )
     if not columns:
         raise TableError(f"{path} has no column besides {target!r} to learn from.")
@@ -118,7 +135,7 @@ def _read_csv(path: Path, target: str | None, columns: Sequence[str] | None) -> 
     # first cell at fault is looked for.
     X = np.empty((len(rows), len(columns)))
     for j, name in enumerate(columns):
-        cells = [row[header.index(name)] for _, row in rows]
+        cells = [row[place[name]] for _, row in rows]
         try:
             X[:, j] = np.array(cells, dtype=np.float64)
             ok = bool(np.isfinite(X[:, j]).all())
@@ -128,11 +145,16 @@ def _read_csv(path: Path, target: str | None, columns: Sequence[str] | None) -> 
             raise TableError(_first_bad_number(path, name, cells, rows))
     if target is None:
         return Table(X, None, tuple(columns), None)
-    cells = [row[header.index(target)] for _, row in rows]
+    cells = [row[place[target]] for _, row in rows]
     for (line, _), cell in zip(rows, cells, strict=True):
         if cell == "":
             raise TableError(f"{path}, line {line}: the label {target!r} is missing.")
     return Table(X, labels(cells), tuple(columns), target)
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:20]) or "none"
+    return shown + (f" and {len(names) - 20} more" if len(names) > 20 else "")
 
 
 def labels(cells: Sequence[str]) -> npt.NDArray[Any]:
@@ -150,19 +172,33 @@ Rows = list[tuple[int, list[str]]]  # line number, cells
 def _cells(path: Path) -> tuple[list[str], Rows]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            lines = csv.reader(file, delimiter=_delimiter(file.readline()), strict=True)
+            first = next((line for line in file if line.strip()), "")
             file.seek(0)
-            return _regular(path, lines)
+            lines = csv.reader(
+                _checked(path, file), delimiter=_delimiter(first), strict=True
+            )
+            try:
+                return _regular(path, lines)
+            except csv.Error as error:
+                raise TableError(
+                    f"{path}, line {lines.line_num}: not a line of CSV, {error}."
+                ) from error
     except UnicodeDecodeError as error:
         raise TableError(
             f"{path} is not a text file in UTF-8: {error.reason}."
         ) from error
-    except csv.Error as error:
-        raise TableError(f"{path} is not a CSV file: {error}.") from error
+
+
+def _checked(path: Path, file: Iterable[str]) -> Iterator[str]:
+    for number, line in enumerate(file, start=1):
+        if "\0" in line:
+            raise TableError(f"{path}, line {number}: a NUL character, as in no text.")
+        yield line
 
 
 def _delimiter(header: str) -> str:
-    return max(",;\t", key=header.count)
+    outside_quotes = "".join(header.split('"')[0::2])
+    return max(",;\t", key=outside_quotes.count)
 
 
 def _regular(path: Path, lines: Any) -> tuple[list[str], Rows]:
@@ -189,11 +225,11 @@ def _first_bad_number(path: Path, name: str, cells: list[str], rows: Rows) -> st
                 continue
         except ValueError:
             pass
-        what = (
-            "a cell is empty" if cell == "" else f"{cell[:40]!r} is not a finite number"
-        )
+        what = "the cell is empty"
+        if cell:
+            what = f"{cell[:40]!r} is not a finite number"
         return (
-            f"{path}, line {line}, column {name!r}: {what}. Columns must be numeric; "
-            "fill it, encode it or leave the column out."
+            f"{path}, line {line}, column {name!r}: {what}; fill it, encode it or "
+            "leave the column out."
         )
     return f"{path}, column {name!r}: not a column of numbers."

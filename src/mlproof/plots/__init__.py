@@ -19,6 +19,7 @@ STYLE: Any = {
     "axes.titlesize": "medium",
     "font.size": 9,
     "savefig.dpi": 120,
+    "text.parse_math": False,  # a class may be called $x$
 }
 
 

@@ -1,0 +1,38 @@
+"""``mlproof check``"""
+
+import json
+from pathlib import Path
+
+from mlproof.cli.inputs import model_and_labelled
+from mlproof.cli.options import Json, show
+
+
+def check(
+    model: Path,
+    table: Path,
+    *,
+    target: str | None = None,
+    rows: int = 100,
+    as_json: Json = False,
+) -> int:
+    """Check the gradient of a model on a table: exit code 0 if right, 1 if wrong.
+
+    Parameters
+    ----------
+    model
+        A file that ``mlproof fit`` or ``MLPClassifier.save`` wrote.
+    table
+        A CSV file with the columns the model knows and the label column, or .npz.
+    target
+        The label column; the one the model was trained on if not given.
+    rows
+        How many rows to take, from the first.
+    """
+    from mlproof import report
+
+    classifier, y, X = model_and_labelled(model, table, target)
+    if rows < 1:
+        raise ValueError(f"--rows must be at least 1; got {rows}.")
+    found = classifier.check_gradient(X[:rows], y[:rows])
+    show(json.loads(found.to_json()), as_json, report.gradient_table(found))
+    return 0 if found.ok else 1
