@@ -5,6 +5,9 @@ deep.py its extension, and the engine cuts the batch into chunks.  They share fo
 but no order of operations, so they agree to rounding, and only to that.
 """
 
+import os
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -18,10 +21,11 @@ from mlproof import deep, network, reference
 from mlproof.engines import Examples, numpy_engine
 from mlproof.engines.chunks import chunks
 from mlproof.engines.numpy_engine import NumpyEngine
-from mlproof.functions import Array
+from mlproof.functions import ACTIVATIONS, Array
+from mlproof.losses import SOFTMAX
 from mlproof.optimizers import SGD, Adam
-from mlproof.parameters import pack, views
-from mlproof.penalties import no_penalty
+from mlproof.parameters import n_theta, pack, views
+from mlproof.penalties import Penalty, no_penalty
 
 
 def tolerance(case: Case) -> float:
@@ -322,3 +326,47 @@ def test_one_epoch_of_the_whole_batch_is_the_step_of_the_derivation() -> None:
     assert loss == pytest.approx(
         float(network.regularised_risk(theta, X, y, penalty)), rel=1e-14
     )
+
+
+@pytest.mark.parametrize("size", [1e-50, 1.0, 1e40])
+def test_the_size_of_all_weights_together_does_not_matter_in_float32(
+    size: float,
+) -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(30, 3)).astype(np.float32), rng.integers(0, 3, 30)
+    network = deep.Network((3, 4, 3), ACTIVATIONS["rect"], SOFTMAX)
+    theta = rng.normal(size=n_theta(network.units)).astype(np.float32)
+    engine, none = NumpyEngine(network), Penalty((0.0, 0.0), (0.0, 0.0))
+    plain, _ = engine.risk_and_gradient(theta, Examples(X, y, None), none)
+    weighted, _ = engine.risk_and_gradient(
+        theta, Examples(X, y, np.full(30, size)), none
+    )
+    assert weighted == pytest.approx(plain, rel=1e-6)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_child_forked_while_others_compute_can_compute() -> None:
+    code = """
+import os, threading, time, numpy as np
+from mlproof.engines.blas import single_threaded_blas
+def work():
+    for _ in range(20000):
+        with single_threaded_blas():
+            pass
+threads = [threading.Thread(target=work, daemon=True) for _ in range(3)]
+for t in threads: t.start()
+for _ in range(20):
+    child = os.fork()
+    if child == 0:
+        with single_threaded_blas():
+            os._exit(0)
+    for _ in range(500):
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done: break
+        time.sleep(0.01)
+    else:
+        os.kill(child, 9); os._exit(3)
+os._exit(0)
+"""
+    done = subprocess.run([sys.executable, "-c", code], timeout=120, check=False)
+    assert done.returncode == 0

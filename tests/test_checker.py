@@ -724,3 +724,79 @@ def test_no_wrong_gradient_of_100_networks_is_accepted(dtype: Any) -> None:
         if check_gradient(loss, lambda _, wrong=wrong: wrong, parameters).ok:
             accepted.append((number, right_one[k][i]))
     assert not accepted
+
+
+# ---- what cannot be judged, and what must be said of it -----------------------------
+
+
+def test_a_loss_that_computes_in_float32_is_judged_by_its_own_rounding() -> None:
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        x, A = rng.normal(size=5), rng.normal(size=(50, 5)).astype(np.float32)
+
+        def loss(x: Array, A: Array = A) -> float:
+            return float(np.sum((A @ np.asarray(x, dtype=np.float32)) ** 2))
+
+        def gradient(x: Array, A: Array = A) -> Array:
+            return 2 * A.T @ (A @ x.astype(np.float32))
+
+        with np.errstate(all="ignore"):
+            assert check_gradient(loss, gradient, x).ok
+            wrong = check_gradient(loss, lambda x, g=gradient: 1.05 * g(x), x)
+        assert not wrong.ok
+
+
+def test_an_entry_on_a_kink_does_not_hide_a_wrong_one_beside_it() -> None:
+    def loss(x: Array) -> Any:
+        return rect(x[:1] - x[1:2])[0] + np.sum(x[2:] ** 2) / 10
+
+    def wrong(x: Array) -> Array:
+        above = float(x[0] > x[1])
+        return np.concatenate([[above, -above], 3 * x[2:] / 10])
+
+    assert not check_gradient(loss, wrong, np.array([1.0, 1.0, 1.0, 2.0])).ok
+
+
+def test_a_gradient_that_rounding_could_hide_is_not_said_to_agree() -> None:
+    report = check_gradient(lambda x: 1e-17 * np.sum(x**2), np.zeros_like, X3)
+    assert report.blocks[0].vacuous
+    assert "agrees" not in str(report)
+
+
+@pytest.mark.parametrize("x", [1e-5, 1e-7, 1e-9])
+def test_a_small_parameter_is_no_accusation(x: float) -> None:
+    with np.errstate(all="ignore"):
+        report = check_gradient(
+            lambda x: np.sum(np.log(x)), lambda x: 1 / x, np.array([x])
+        )
+    assert report.ok
+
+
+def test_a_loss_that_differs_from_call_to_call_is_refused() -> None:
+    rng = np.random.default_rng(0)
+    with pytest.raises(ValueError, match="deterministic"):
+        check_gradient(lambda x: np.sum(x**2) + rng.normal(), lambda x: 2 * x, X3)
+
+
+def test_a_gradient_that_works_in_place_is_named_and_harms_nothing() -> None:
+    def in_place(x: Array) -> Array:
+        x *= 2
+        return x
+
+    x = X3.copy()
+    with pytest.raises(ValueError, match="changes its argument x"):
+        check_gradient(lambda x: np.sum(x**2), in_place, x)
+    assert np.array_equal(x, X3)
+
+
+def test_a_loss_that_is_no_number_and_arguments_in_another_order_are_named() -> None:
+    with pytest.raises(ValueError, match="must be one number"):
+        check_gradient(lambda x: x**2, lambda x: 2 * x, X3)
+    with pytest.raises(TypeError, match="two functions first"):
+        check_gradient(X3, lambda x: 2 * x, X3)
+    with pytest.raises(ValueError, match="blocks a, b; it has c, b"):
+        check_gradient(
+            lambda p: np.sum(p["a"]) + np.sum(p["b"]),
+            lambda p: {"c": np.ones(1), "b": np.ones(1)},
+            {"a": np.ones(1), "b": np.ones(1)},
+        )

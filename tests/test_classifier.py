@@ -1375,3 +1375,39 @@ def test_its_probabilities_can_be_calibrated(iris):
     calibrated = CalibratedClassifierCV(learner(max_iter=30), cv=3).fit(X, y)
     np.testing.assert_allclose(calibrated.predict_proba(X).sum(axis=1), 1)
     assert calibrated.score(X, y) > 0.9
+
+
+def test_a_fit_that_fails_leaves_the_fitted_network_as_it_was():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(40, 4)), np.arange(40) % 2
+    clf = MLPClassifier((5,), max_iter=5, random_state=0, early_stopping=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        clf.fit(X, y)
+    before = clf.predict_proba(X)
+    for bad_X, bad_y, weight in (
+        (X[:, :3], y, np.ones(7)),
+        (X, np.array(["a"] + 39 * ["b"]), None),  # one member cannot be split
+    ):
+        with pytest.raises(ValueError, match=r"sample_weight|hold out"):
+            clf.fit(bad_X, bad_y, weight)
+        np.testing.assert_array_equal(clf.predict_proba(X), before)
+
+
+def test_an_epoch_counts_only_the_batches_that_have_weight():
+    X, y = np.random.default_rng(0).normal(size=(100, 3)), np.arange(100) % 3
+    weight = np.repeat([1.0, 0.0], 50)
+    parameters = {"max_iter": 1, "batch_size": 50, "shuffle": False, "random_state": 0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        whole = MLPClassifier(**parameters).fit(X, y, weight)
+        half = MLPClassifier(**parameters).fit(X[:50], y[:50])
+    assert whole.loss_ == pytest.approx(half.loss_, rel=1e-12)
+
+
+def test_multilabel_targets_are_checked_whenever_they_come():
+    X, Y = np.random.default_rng(0).normal(size=(20, 3)), np.eye(2)[np.arange(20) % 2]
+    clf = MLPClassifier((3,)).partial_fit(X, Y, classes=[0, 1])
+    for method in (clf.partial_fit, clf.check_gradient):
+        with pytest.raises(ValueError, match="zeros and ones"):
+            method(X, 2 * Y)

@@ -172,7 +172,7 @@ def p6_matrices_checked(work: Work) -> None:
     theta, X, y = tiny()
     checked = check(work, "K = 10", theta, X, y, gradient_by_matrices)
     report = check_gradient(risk, gradient_by_matrices, theta, X, y)
-    work.say(report)
+    work.say(str(report))
     work.results["P6"] = checked | {"check_gradient_worst": report.worst}
 
 

@@ -94,11 +94,14 @@ def p5_decision_regions(work: Work) -> None:
         full = runs[plane.name, 100, 0.0]
         errors[plane.name] = np.array([plane.errors(theta) for theta in full])
         stop = int(np.argmin(errors[plane.name][:, 1])) + 1
+        shown = {
+            3: "3 epochs",
+            last // 3: f"{last // 3} epochs",
+            last: f"{last} epochs",
+        }
+        shown[stop] = f"early stopping: epoch {stop}"
         by_epoch += [
-            (plane, "3 epochs", full[2]),
-            (plane, f"early stopping: epoch {stop}", full[stop - 1]),
-            (plane, f"{last // 3} epochs", full[last // 3 - 1]),
-            (plane, f"{last} epochs", full[-1]),
+            (plane, title, full[epoch - 1]) for epoch, title in sorted(shown.items())
         ]
     grid_of_regions(work, "weight-decay", by_decay)
     grid_of_regions(work, "hidden-units", by_size)

@@ -20,6 +20,10 @@ _HOME = {
 __all__ = ["MLPClassifier", "check_gradient", "load"]
 
 
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])
+
+
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'mlproof' has no attribute {name!r}")

@@ -236,7 +236,8 @@ default='relu'
         """Train as ``fit`` does, handing over after every epoch.
 
         The estimator can be used inside the loop, and leaving the loop ends training
-        with the weights reached, so a callback is a loop body:
+        with the weights reached (with early stopping, the best ones), so a callback is
+        a loop body:
 
         >>> from mlproof import MLPClassifier
         >>> X, y = [[0.0], [1.0]], [0, 1]

@@ -38,7 +38,7 @@ X_FORMATS: dict[str, Any] = {
 
 
 def check_sample_weight(sample_weight: Any, X: Any) -> Array | None:
-    """The weights as an array in X's dtype, not all 0; or None for none."""
+    """The weights as a floating array, not all 0; or None for none."""
     return None if sample_weight is None else _check_sample_weight(sample_weight, X)
 
 
@@ -220,7 +220,8 @@ class FittedNetwork(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X, y, sample_weight
-            As in ``fit``.  A hundred rows are enough, and quick.
+            As in ``fit``.  A hundred rows are enough; the time is that of a few
+            thousand evaluations of the risk on them.
         **options
             Passed on to ``mlproof.check_gradient``: max_entries, n_directions, seed.
 

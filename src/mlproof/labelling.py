@@ -46,6 +46,8 @@ class Labelling(NamedTuple):
                     f"y must have one column for each of the {len(self.classes)} "
                     f"labels; got shape {Y.shape}."
                 )
+            if not np.isin(Y, (0, 1)).all():
+                raise ValueError("y must hold zeros and ones only, a column per label.")
             return Y.astype(bool)
         y = column_or_1d(y)
         index = np.minimum(np.searchsorted(self.classes, y), len(self.classes) - 1)

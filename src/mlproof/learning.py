@@ -35,6 +35,31 @@ class LearningNetwork(FittedNetwork):
         incremental: bool = False,
         classes: Any = None,
     ) -> Generator[Epoch, None, None]:
+        before = self.__dict__.copy()
+        try:
+            epochs = self._prepare(X, y, sample_weight, resume, incremental, classes)
+        except BaseException:  # what was fitted before stays fitted, and nothing else
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+        yield from self._run(epochs, incremental)
+        if not np.isfinite(self.theta_).all():
+            raise ValueError(
+                "Solver produced non-finite parameter weights. The input data may"
+                " contain large values and need to be preprocessed, or"
+                " learning_rate_init may be too large."
+            )
+
+    def _prepare(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        resume: bool,
+        incremental: bool,
+        classes: Any,
+    ) -> Iterator[Epoch]:
+        """Check everything and draw the first weights; the training yet to be run."""
         hyperparameters.check(self.get_params(deep=False))
         resume = resume and hasattr(self, "theta_")
         X, y = validate_data(
@@ -49,19 +74,13 @@ class LearningNetwork(FittedNetwork):
         targets = labels.encode(y)
         if not (incremental and hasattr(self, "_rng")):
             self._rng = check_random_state(self.random_state)
-        if not resume:
-            self._initialize(X, labels)
-        else:
+        if resume:
             self._make_writable()
+        else:
+            self._initialize(X, labels)
         # Slicing rows is what batches do, and CSR is the format for that.
         X = X.tocsr() if sparse.issparse(X) else X
-        yield from self._epochs(Examples(X, targets, sample_weight), incremental)
-        if not np.isfinite(self.theta_).all():
-            raise ValueError(
-                "Solver produced non-finite parameter weights. The input data may"
-                " contain large values and need to be preprocessed, or"
-                " learning_rate_init may be too large."
-            )
+        return self._solve(Examples(X, targets, sample_weight), incremental)
 
     def _check_resumable(self, y: Any, incremental: bool) -> None:
         """Training can go on only with the network there is."""
@@ -100,7 +119,7 @@ class LearningNetwork(FittedNetwork):
             coef[...] = self._rng.uniform(-bound, bound, coef.shape)
             intercept[...] = self._rng.uniform(-bound, bound, intercept.shape)
 
-    def _epochs(self, examples: Examples, incremental: bool) -> Iterator[Epoch]:
+    def _run(self, epochs: Iterator[Epoch], incremental: bool) -> Iterator[Epoch]:
         """Train, keeping the fitted attributes true after every epoch."""
         history = self._history
         history.warning = None
@@ -108,7 +127,6 @@ class LearningNetwork(FittedNetwork):
             history.n_iter = 0
         if self._validates and history.validation_scores:
             history.best_theta = self.theta_.copy()  # where the last fit ended
-        epochs = self._solve(examples, incremental)
         try:
             for epoch in epochs:
                 self._publish()
@@ -180,16 +198,19 @@ class LearningNetwork(FittedNetwork):
         )
 
     def _new_optimizer(self) -> Optimizer:
+        # Python's floats leave float32 as it is; NumPy's would compute in float64.
+        eta = float(self.learning_rate_init)
         if self.solver == "adam":
-            return Adam(self.learning_rate_init, self.beta_1, self.beta_2, self.epsilon)
+            betas = float(self.beta_1), float(self.beta_2)
+            return Adam(eta, *betas, float(self.epsilon))
         if self.solver == "gd":
-            return SGD(self.learning_rate_init)
+            return SGD(eta)
         return SGD(
-            self.learning_rate_init,
-            self.momentum,
-            self.nesterovs_momentum,
+            eta,
+            float(self.momentum),
+            bool(self.nesterovs_momentum),
             cast(LearningRateSchedule, self.learning_rate),
-            self.power_t,
+            float(self.power_t),
         )
 
     def _rows_in_batch(self, n: int) -> int:

@@ -60,7 +60,7 @@ def with_progress(
 
 def gradient_table(report: GradientReport) -> Table:
     """The report of a gradient check, a row for each block."""
-    table = _table("Gradient check: the largest error found by each method")
+    table = _table("Gradient check: the largest error that each method finds")
     table.add_column("block")
     for name in ("shape", "checked", "central", "complex", "directions"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -76,7 +76,7 @@ def gradient_table(report: GradientReport) -> Table:
             _error(block.direction_error),
             verdict,
         )
-    table.caption = "errors relative to the largest derivative of the block"
+    table.caption = "relative to the largest derivative of the block"
     table.caption_justify = "left"
     return table
 
@@ -97,7 +97,7 @@ def _error(error: float | None) -> str:
 
 def confusion_table(counts: Any, class_names: Sequence[str]) -> Table:
     """The confusion matrix, rows true and columns predicted, shaded by row share."""
-    table = _table("Confusion matrix: rows true, columns predicted")
+    table = _table("Confusion matrix")
     table.add_column("")
     for i in range(len(class_names)):
         table.add_column(str(i), justify="right", no_wrap=True)

@@ -16,7 +16,8 @@ def fit_standardised(
 
     The standardisation is then folded into the first layer, so that the classifier
     takes X itself, as W1 (x - mean) / scale is (W1 / scale) x - (W1 / scale) mean.
-    A constant column is only centred.  X is dense, in any real dtype.
+    A constant column is only centred.  X is dense, in any real dtype.  Until the last
+    epoch has been asked for, the classifier takes standardised columns.
 
     Raises
     ------

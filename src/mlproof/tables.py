@@ -121,6 +121,11 @@ def _read_csv(path: Path, target: str | None, columns: Sequence[str] | None) -> 
         twice = next(name for j, name in enumerate(header) if place[name] != j)
         raise TableError(f"{path} has two columns named {twice!r}.")
     if columns is None:
+        if "" in place:
+            raise TableError(
+                f"{path}: column {place[''] + 1} has no name, as pandas writes its row "
+                "index; name it, or leave it out (index=False)."
+            )
         columns = [name for name in header if name != target]
     for name in list(columns) if target is None else [*columns, target]:
         if name not in place:

@@ -27,7 +27,7 @@ class Epoch(NamedTuple):
     number: int  #                     from 1, within this run
     loss: float  #                     regularised risk, averaged over the epoch
     validation_score: float | None  #  None without early stopping
-    learning_rate: float | None  #     at the end of the epoch; None for L-BFGS
+    learning_rate: float | None  #     Adam's with its bias correction, or None
     message: str | None = None  #      what the stopping rule says, where it speaks
 
 
@@ -123,7 +123,8 @@ def descend(
         if stop:
             return
     history.warning = (
-        f"Training ended at max_iter={rules.max_iter} epochs and had not converged yet."
+        f"Training ended at max_iter={rules.max_iter} epochs and had not converged "
+        "yet; a larger max_iter lets it go on."
     )
 
 
@@ -177,6 +178,7 @@ def lbfgs(
         yield Epoch(number, history.loss, None, None)
     theta[...] = result.x
     history.loss, history.n_iter = float(result.fun), min(result.nit, max_iter)
+    history.best_loss = min(history.best_loss, history.loss)
     if result.status != 0:
         history.warning = (
             f"L-BFGS had not converged after {result.nit} iterations "

@@ -23,9 +23,18 @@ def labelled(path: Path, target: str | None) -> "Table":
 
 def read_model(path: Path) -> "tuple[MLPClassifier, str | None]":
     """The classifier in a file, and the label column it was trained on."""
-    from mlproof import load, modelfile
+    from mlproof import MLPClassifier, modelfile, persistence, tables
 
-    return load(path), modelfile.read(path)[1].get("target")
+    theta, description = modelfile.read(path)
+    classifier = MLPClassifier()
+    persistence.restore(classifier, theta, description, path)
+    if description["labelling"]["kind"] == "multilabel":
+        raise tables.TableError(
+            f"{path} predicts several labels for a row, which a table does not hold; "
+            "use it in Python: mlproof.load."
+        )
+    target = description.get("target")
+    return classifier, target if isinstance(target, str) else None
 
 
 def read_rows(classifier: "MLPClassifier", path: Path, target: str | None) -> "Table":

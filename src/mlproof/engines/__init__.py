@@ -53,5 +53,6 @@ class Engine(Protocol):
     ) -> float:
         """One pass over the examples in this order, changing theta after every batch.
 
-        Returns the mean over the examples of the regularised risk of their batch.
+        A batch whose weights are all 0 is passed over.  Returns the mean over the other
+        examples of the regularised risk of their batch.
         """

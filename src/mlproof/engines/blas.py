@@ -4,6 +4,7 @@ A chunk's sum is one thread's work: its bits then do not depend on how many thre
 would use, and small products do not pay for waking them.
 """
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,3 +40,16 @@ def single_threaded_blas() -> Iterator[None]:
             _users -= 1
             if _users == 0:
                 _limit.restore_original_limits()
+
+
+def _after_fork() -> None:
+    """Free a forked child of the lock and the limit that other threads held."""
+    global _lock, _users
+    _lock = threading.Lock()
+    if _users:
+        _limit.restore_original_limits()
+    _users = 0
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

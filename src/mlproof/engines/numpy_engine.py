@@ -64,7 +64,8 @@ class NumpyEngine:
             if sample_weight is None:
                 weight = np.full(X.shape[0], 1 / s, dtype=theta.dtype)
             else:
-                weight = sample_weight.astype(theta.dtype) / s
+                # Divided first: huge or tiny weights need not fit float32.
+                weight = (sample_weight.astype(np.float64) / s).astype(theta.dtype)
             trace = forward(self.network, theta, X)
             risk = weight @ self.network.output.loss(trace.o_a, y)
             yield float(risk), backward(self.network, theta, y, weight, trace)
@@ -79,7 +80,7 @@ class NumpyEngine:
         penalty: Penalty,
     ) -> float:
         n = examples.X.shape[0] if order is None else len(order)
-        total = 0.0
+        total, visited = 0.0, 0
         with single_threaded_blas():
             for start in range(0, n, batch_size):
                 rows = slice(start, min(start + batch_size, n))
@@ -88,5 +89,6 @@ class NumpyEngine:
                     continue
                 risk, grad = self._risk_and_gradient(theta, batch, penalty)
                 total += risk * (rows.stop - rows.start)
+                visited += rows.stop - rows.start
                 optimizer.update(theta, grad)
-        return total / n
+        return total / max(visited, 1)

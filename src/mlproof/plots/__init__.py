@@ -107,6 +107,12 @@ def predictions(
                 fontsize=8,
                 loc="center",
             )
+        figure.suptitle(
+            "What the network takes them for; orange: wrong",
+            x=0.01,
+            ha="left",
+            fontsize="medium",
+        )
         _save(figure, path)
 
 

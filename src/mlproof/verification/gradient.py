@@ -17,9 +17,11 @@ import numpy as np
 from mlproof.functions import Array
 from mlproof.verification.report import BlockReport, GradientReport
 from mlproof.verification.slopes import (
+    EPS,
     FIRST_STEP,
     Quotient,
     complex_step,
+    grain,
     quotient,
     study,
 )
@@ -75,6 +77,11 @@ def check_gradient(
     block         shape  checked   central  complex  verdict
     x                 3        3   5.0e-01  5.0e-01  WRONG: [2] is 3, should be 6
     """
+    if not callable(loss) or not callable(gradient):
+        raise TypeError(
+            "check_gradient takes two functions first, loss and gradient; got "
+            f"{type(loss).__name__} and {type(gradient).__name__}."
+        )
     if max_entries < 1:
         raise ValueError(f"max_entries must be at least 1; got {max_entries}.")
     names, blocks, rebuild = _blocks(parameters)
@@ -85,16 +92,26 @@ def check_gradient(
             raise ValueError(f"{name} is empty, so it has no gradient to check.")
 
     def gradient_at(arrays: list[Array]) -> list[Array]:
-        return _aligned(gradient(rebuild(arrays), *args), names, point)
+        given = [array.copy() for array in arrays]
+        found = _aligned(gradient(rebuild(given), *args), names, point)
+        for name, before, after in zip(names, arrays, given, strict=True):
+            if not np.array_equal(before, after, equal_nan=True):
+                raise ValueError(
+                    f"the gradient changes its argument {name}; let it work on a copy."
+                )
+        return [array.copy() for array in found]
 
     gradients = gradient_at(arrays)
     rng = np.random.default_rng(seed)
     rounding = _rounding(gradient_at, gradients, arrays, rng)
 
     def in_block(k: int) -> Callable[[Array], Any]:
-        return lambda values: loss(
-            rebuild([*point[:k], values, *point[k + 1 :]]), *args
-        )
+        def loss_of_block(values: Array) -> Any:
+            blocks = [p.copy() for p in point]  # a loss may work in place
+            blocks[k] = values.copy()
+            return loss(rebuild(blocks), *args)
+
+        return loss_of_block
 
     return GradientReport(
         tuple(
@@ -137,7 +154,12 @@ def _blocks(
 def _aligned(gradient: Any, names: list[str], point: list[Array]) -> list[Array]:
     """The blocks of a gradient in the order of the parameters, their shapes checked."""
     given, blocks, _ = _blocks(gradient)
-    if isinstance(gradient, Mapping) and set(given) == set(names):
+    if isinstance(gradient, Mapping):
+        if set(given) != set(names):
+            raise ValueError(
+                f"the gradient must have the blocks {', '.join(names)}; it has "
+                f"{', '.join(given) or 'none'}."
+            )
         blocks = [blocks[given.index(name)] for name in names]
     if len(blocks) != len(names):
         raise ValueError(
@@ -159,36 +181,55 @@ def _rounding(
     gradients: list[Array],
     arrays: list[Array],
     rng: np.random.Generator,
-) -> list[float]:
-    """How far rounding may move an entry of each block of the gradient.
+) -> list[Array]:
+    """How far rounding may move each entry of the gradient.
 
-    Seen by moving the parameters in their last digits; and at the least a few units in
-    the last digit of 1, the size of the probabilities that gradients are made of.
+    Seen by moving the parameters in their last digits three times; the middle change
+    counts, as one move may cross a kink.  At the least it is a few units in the last
+    digit of the block's largest entry, and of 1, the size of the probabilities that
+    gradients are made of.
     """
     eps = [max(_eps(g), _eps(p)) for g, p in zip(gradients, arrays, strict=True)]
-    largest = eps
-    for size in (0, 4, 4, 4):
+    if any(np.any(change) for change in _changes(gradient_at(arrays), gradients)):
+        raise ValueError(
+            "the gradient differs between two calls with the same parameters, so there "
+            "is nothing to check; make it deterministic."
+        )
+    moves = []
+    for _ in range(3):
         moved = [
-            (p * (1 + size * e * rng.uniform(-1, 1, p.shape))).astype(p.dtype)
+            (p * (1 + 4 * e * rng.uniform(-1, 1, p.shape))).astype(p.dtype)
             for p, e in zip(arrays, eps, strict=True)
         ]
-        changes = [
-            _largest_change(g, before)
-            for g, before in zip(gradient_at(moved), gradients, strict=True)
-        ]
-        if size == 0 and any(changes):
-            raise ValueError(
-                "the gradient differs between two calls with the same parameters, so "
-                "there is nothing to check; make it deterministic."
-            )
-        largest = [max(pair) for pair in zip(largest, changes, strict=True)]
-    return [4 * change for change in largest]
+        moves.append(_changes(gradient_at(moved), gradients))
+    rounding = []
+    for changes, g, e in zip(zip(*moves, strict=True), gradients, eps, strict=True):
+        largest = float(np.max(np.abs(g), where=np.isfinite(g), initial=0.0))
+        usual = 4 * np.median(changes, axis=0)
+        rounding.append(np.maximum(usual, e * max(4.0, 16 * largest)))
+    return rounding
 
 
-def _largest_change(g: Array, before: Array) -> float:
+def _changes(gradients: list[Array], before: list[Array]) -> list[Array]:
+    """How far each entry has moved; 0 where one of the two is not finite."""
     with np.errstate(invalid="ignore"):
-        change = np.abs(g.astype(np.float64) - before)
-    return float(np.max(change, where=np.isfinite(change), initial=0.0))
+        changes = [
+            np.abs(g.astype(np.float64) - b)
+            for g, b in zip(gradients, before, strict=True)
+        ]
+    return [np.where(np.isfinite(change), change, 0.0) for change in changes]
+
+
+def _value(loss: Any) -> float:
+    if np.ndim(loss) != 0 or isinstance(loss, tuple | list):
+        raise ValueError(
+            f"the loss must be one number, such as a sum or a mean; it has shape "
+            f"{np.shape(loss)}."
+        )
+    value = float(np.real(loss))
+    if not math.isfinite(value):
+        raise ValueError(f"the loss at the point to check must be finite; got {value}.")
+    return value
 
 
 def _floating(block: Any) -> Array:
@@ -224,14 +265,18 @@ def _judge(
     loss: Callable[[Array], Any],
     point: Array,
     gradient: Array,
-    rounding: float,
+    rounding_of_gradient: Array,
     max_entries: int,
     n_directions: int,
     rng: np.random.Generator,
 ) -> BlockReport:
-    value = float(np.real(loss(point)))
-    if not math.isfinite(value):
-        raise ValueError(f"the loss at the point to check must be finite; got {value}.")
+    value = _value(loss(point))
+    if _value(loss(point)) != value:
+        raise ValueError(
+            "the loss differs between two calls with the same parameters, so there is "
+            "nothing to check; make it deterministic."
+        )
+    probes = [rng.standard_normal(point.shape) for _ in range(2)]
     entries = np.arange(point.size)
     directions: list[Array] = []
     if point.size > max_entries:
@@ -239,19 +284,33 @@ def _judge(
         unfit = np.flatnonzero(~np.isfinite(gradient))[:1]  # no sample may miss it
         entries = np.union1d(entries, unfit)
         directions = [rng.standard_normal(point.shape) for _ in range(n_directions)]
-    lines = [_along_entry(loss, point, gradient, rounding, int(i)) for i in entries]
-    lines += [_along(loss, point, gradient, rounding, v) for v in directions]
+    lines = [
+        _along_entry(loss, point, gradient, rounding_of_gradient, int(i))
+        for i in entries
+    ]
+    lines += [
+        _along(loss, point, gradient, rounding_of_gradient, v) for v in directions
+    ]
 
-    firsts = [quotient(line.function, value, FIRST_STEP * line.unit) for line in lines]
+    rounding = min(
+        grain(_along(loss, point, gradient, rounding_of_gradient, v).function)
+        for v in probes
+    )
+    firsts = [
+        quotient(line.function, value, FIRST_STEP * line.unit, rounding)
+        for line in lines
+    ]
     steps = [complex_step(line.function) for line in lines]
     sizes = [abs(q.central) for q in firsts[: len(entries)] if math.isfinite(q.central)]
     scale = max(sizes, default=0.0)
-    findings, trusted = _examine(lines, firsts, steps, value, scale, gradient.dtype)
+    findings, trusted = _examine(
+        lines, firsts, steps, value, scale, rounding, gradient.dtype
+    )
     return _report(name, point.shape, findings, trusted, scale)
 
 
 def _along_entry(
-    loss: Callable[[Array], Any], point: Array, gradient: Array, rounding: float, i: int
+    loss: Callable[[Array], Any], point: Array, gradient: Array, rounding: Array, i: int
 ) -> _Line:
     def function(t: Any) -> Any:
         moved = point.astype(np.result_type(point, t))
@@ -259,21 +318,21 @@ def _along_entry(
         return loss(moved)
 
     unit = 2.0 ** max(0, math.ceil(math.log2(abs(point.flat[i]) or 1)))
-    return _Line(function, unit, float(gradient.flat[i]), rounding, int(i))
+    return _Line(function, unit, float(gradient.flat[i]), float(rounding.flat[i]), i)
 
 
 def _along(
     loss: Callable[[Array], Any],
     point: Array,
     gradient: Array,
-    rounding: float,
+    rounding: Array,
     direction: Array,
 ) -> _Line:
     v = direction / np.linalg.norm(direction)
     with np.errstate(invalid="ignore"):
         analytic = float(np.sum(gradient.astype(np.float64) * v))
         size = float(np.linalg.norm(gradient.astype(np.float64)))
-    tolerance = rounding + COMPLEX_TOLERANCE * size
+    tolerance = 4 * float(np.linalg.norm(rounding * v)) + COMPLEX_TOLERANCE * size
     return _Line(lambda t: loss(point + t * v), 1.0, analytic, tolerance, None)
 
 
@@ -283,10 +342,13 @@ def _examine(
     steps: list[float],
     value: float,
     scale: float,
+    rounding: float,
     dtype: np.dtype[Any],
 ) -> tuple[list[_Finding], bool]:
     """Judge every line; and say whether the complex step can be relied on."""
     trusted = not any(map(math.isnan, steps))
+    # A loss that computes in float32, say: one small step shows nothing but rounding.
+    coarse = rounding > 100 * EPS * abs(value)
     findings = []
     n_wrong = 0
     for line, first, step in zip(lines, firsts, steps, strict=True):
@@ -301,9 +363,9 @@ def _examine(
         central, on_kink, wrong = first.central, False, False
         if not math.isfinite(line.analytic):
             wrong = True
-        elif not (central_agrees and (complex_agrees or not trusted)):
+        elif coarse or not (central_agrees and (complex_agrees or not trusted)):
             # Many steps, for what one step does not settle.
-            found = study(line.function, value, line.unit)
+            found = study(line.function, value, line.unit, rounding)
             central = found.derivative
             low, high = found.kink or (math.inf, -math.inf)
             if dtype.itemsize < 8:  # rounding may have crossed a kink within the step
@@ -344,6 +406,10 @@ def _report(
     worst = max([f for f in findings if f.wrong] or entries, key=error)
     index = worst.line.entry
     relative = scale or 1.0
+    allowed = [f.allowed for f in entries if not f.on_kink] or [0.0]
+    # If most entries of zeros would pass too, nothing has been learned of this block.
+    some = scale > 0 or any(f.line.analytic for f in entries)
+    vacuous = some and not float(np.median(allowed)) < relative
     return BlockReport(
         name=name,
         shape=shape,
@@ -357,6 +423,7 @@ def _report(
         central_error=max(map(central_error, entries)) / relative,
         complex_error=max(map(complex_error, entries)) / relative if trusted else None,
         direction_error=max(map(error, directions)) / relative if directions else None,
-        unnoticed=max(f.allowed for f in entries) / relative,
+        unnoticed=max(allowed) / relative,
         ok=not any(f.wrong for f in findings),
+        vacuous=vacuous,
     )

@@ -22,7 +22,8 @@ class BlockReport:
     central_error: float
     complex_error: float | None  # None where the loss does not carry a complex step
     direction_error: float | None  # over the whole block, where only a sample was taken
-    unnoticed: float  # the largest error of an entry that could pass for rounding
+    unnoticed: float  # the largest error of a checked entry that rounding could hide
+    vacuous: bool  # whether rounding hides everything, so that nothing can be said
     ok: bool
 
     @property
@@ -34,6 +35,8 @@ class BlockReport:
 
     def verdict(self) -> str:
         """What was found, in a few words."""
+        if self.ok and self.vacuous:
+            return "cannot tell: rounding could hide a gradient of this size"
         if self.ok:
             return "agrees" + (f", {self.n_kinks} on a kink" if self.n_kinks else "")
         where = "along a random direction"
@@ -50,7 +53,7 @@ class GradientReport:
 
     @property
     def ok(self) -> bool:
-        """Whether every block agrees."""
+        """Whether nothing wrong was found in any block."""
         return all(block.ok for block in self.blocks)
 
     @property
