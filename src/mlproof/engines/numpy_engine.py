@@ -25,7 +25,7 @@ class NumpyEngine:
     def logits(self, theta: Array, X: Any) -> Array:
         units = self.network.units
         o_a = np.empty((X.shape[0], units[-1]), dtype=theta.dtype)
-        with single_threaded_blas():
+        with single_threaded_blas(), _no_false_alarm():
             for rows in chunks(X.shape[0], units, theta.itemsize):
                 o_a[rows] = forward(self.network, theta, X[rows]).o_a
         return o_a
@@ -33,7 +33,7 @@ class NumpyEngine:
     def risk_and_gradient(
         self, theta: Array, batch: Examples, penalty: Penalty
     ) -> tuple[float, Array]:
-        with single_threaded_blas():
+        with single_threaded_blas(), _no_false_alarm():
             return self._risk_and_gradient(theta, batch, penalty)
 
     def _risk_and_gradient(
@@ -81,7 +81,7 @@ class NumpyEngine:
     ) -> float:
         n = examples.X.shape[0] if order is None else len(order)
         total, visited = 0.0, 0
-        with single_threaded_blas():
+        with single_threaded_blas(), _no_false_alarm():
             for start in range(0, n, batch_size):
                 rows = slice(start, min(start + batch_size, n))
                 batch = examples.take(rows if order is None else order[rows])
@@ -92,3 +92,9 @@ class NumpyEngine:
                 visited += rows.stop - rows.start
                 optimizer.update(theta, grad)
         return total / max(visited, 1)
+
+
+def _no_false_alarm() -> np.errstate:
+    # OpenBLAS may flag as invalid what its kernels read beside a small matrix and never
+    # use.  What is really not a number reaches theta, which is checked.
+    return np.errstate(invalid="ignore")
