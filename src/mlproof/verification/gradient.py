@@ -9,7 +9,7 @@ one-sided slopes is a subgradient, and accepted.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,6 +25,7 @@ from mlproof.verification.slopes import (
     quotient,
     study,
 )
+from mlproof.verification.structure import aligned, blocks_of, floating
 
 # How well a right gradient is expected to agree at first sight, relative to the largest
 # derivative of its block; what does not is studied.
@@ -84,8 +85,8 @@ def check_gradient(
         )
     if max_entries < 1:
         raise ValueError(f"max_entries must be at least 1; got {max_entries}.")
-    names, blocks, rebuild = _blocks(parameters)
-    arrays = [_floating(block) for block in blocks]
+    names, blocks, rebuild = blocks_of(parameters)
+    arrays = [floating(block) for block in blocks]
     point = [array.astype(np.float64) for array in arrays]
     for name, array in zip(names, point, strict=True):
         if array.size == 0:
@@ -93,7 +94,7 @@ def check_gradient(
 
     def gradient_at(arrays: list[Array]) -> list[Array]:
         given = [array.copy() for array in arrays]
-        found = _aligned(gradient(rebuild(given), *args), names, point)
+        found = aligned(gradient(rebuild(given), *args), names, point)
         for name, before, after in zip(names, arrays, given, strict=True):
             if not np.array_equal(before, after, equal_nan=True):
                 raise ValueError(
@@ -128,52 +129,6 @@ def check_gradient(
             for k, name in enumerate(names)
         )
     )
-
-
-def _blocks(
-    parameters: Any,
-) -> tuple[list[str], list[Any], Callable[[list[Array]], Any]]:
-    """Names, arrays, and how to put arrays back into the structure they came in."""
-    if isinstance(parameters, Mapping):
-        keys = list(parameters)
-        return (
-            [str(key) for key in keys],
-            [parameters[key] for key in keys],
-            lambda arrays: dict(zip(keys, arrays, strict=True)),
-        )
-    if isinstance(parameters, tuple) and hasattr(parameters, "_fields"):
-        kind = type(parameters)
-        return list(parameters._fields), list(parameters), lambda arrays: kind(*arrays)
-    if isinstance(parameters, list | tuple):
-        plain = tuple if isinstance(parameters, tuple) else list
-        names = [f"[{k}]" for k in range(len(parameters))]
-        return names, list(parameters), plain
-    return ["x"], [parameters], lambda arrays: arrays[0]
-
-
-def _aligned(gradient: Any, names: list[str], point: list[Array]) -> list[Array]:
-    """The blocks of a gradient in the order of the parameters, their shapes checked."""
-    given, blocks, _ = _blocks(gradient)
-    if isinstance(gradient, Mapping):
-        if set(given) != set(names):
-            raise ValueError(
-                f"the gradient must have the blocks {', '.join(names)}; it has "
-                f"{', '.join(given) or 'none'}."
-            )
-        blocks = [blocks[given.index(name)] for name in names]
-    if len(blocks) != len(names):
-        raise ValueError(
-            f"the gradient must have a block for each of {', '.join(names)}; "
-            f"got {len(blocks)}."
-        )
-    arrays = [_floating(block) for block in blocks]
-    for name, array, p in zip(names, arrays, point, strict=True):
-        if array.shape != p.shape:
-            raise ValueError(
-                f"the gradient of {name} must have its shape {p.shape}; "
-                f"got {array.shape}."
-            )
-    return arrays
 
 
 def _rounding(
@@ -230,11 +185,6 @@ def _value(loss: Any) -> float:
     if not math.isfinite(value):
         raise ValueError(f"the loss at the point to check must be finite; got {value}.")
     return value
-
-
-def _floating(block: Any) -> Array:
-    array = np.asarray(block)
-    return array if array.dtype.kind == "f" else array.astype(np.float64)
 
 
 def _eps(array: Array) -> float:
