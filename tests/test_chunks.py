@@ -64,7 +64,16 @@ def test_there_are_no_more_chunks_than_needed(
 ) -> None:
     row_bytes = 2 * itemsize * sum(units[1:])
     most_rows = min(max(WORKSPACE_BYTES // row_bytes, MIN_ROWS), MAX_ROWS)
-    assert (len(list(chunks(n, units, itemsize))) - 1) * most_rows < n
+    count = len(list(chunks(n, units, itemsize)))
+    needed = -(-n // most_rows)
+    assert count == needed + (needed % 2 if n >= 2 * MIN_ROWS else 0)
+
+
+@given(st.integers(2 * MIN_ROWS, 200_000), UNITS, ITEMSIZES)
+def test_two_threads_can_share_the_chunks_evenly(
+    n: int, units: tuple[int, ...], itemsize: int
+) -> None:
+    assert len(list(chunks(n, units, itemsize))) % 2 == 0
 
 
 @given(ROWS, UNITS, ITEMSIZES)
@@ -81,14 +90,16 @@ def test_the_number_of_inputs_does_not_move_a_boundary() -> None:
     assert list(chunks(5000, (3, 40, 2), 8)) == list(chunks(5000, (10**6, 40, 2), 8))
 
 
-@pytest.mark.parametrize(("n", "count"), [(0, 0), (1, 1), (1024, 1), (1025, 2)])
+@pytest.mark.parametrize(
+    ("n", "count"), [(0, 0), (1, 1), (63, 1), (64, 2), (256, 2), (257, 4)]
+)
 def test_the_first_boundaries_of_a_small_network_are_known(n: int, count: int) -> None:
-    # 2 * 8 * (4 + 2) = 96 bytes a row: the workspace would hold 2730, MAX_ROWS is less.
+    # 2 * 8 * (4 + 2) = 96 bytes a row: the workspace would hold more than MAX_ROWS.
     assert len(list(chunks(n, (3, 4, 2), 8))) == count
 
 
-def test_the_boundaries_of_1025_rows_are_worked_by_hand() -> None:
-    assert list(chunks(1025, (3, 4, 2), 8)) == [slice(0, 512), slice(512, 1025)]
+def test_the_boundaries_of_201_rows_are_worked_by_hand() -> None:
+    assert list(chunks(201, (3, 4, 2), 8)) == [slice(0, 100), slice(100, 201)]
 
 
 def recursive_sum(terms: list[Any]) -> Any:

@@ -741,6 +741,8 @@ BAD = {
     "epsilon": BAD_POSITIVE,
     "n_iter_no_change": [*NO_NUMBERS, 0, -1, 1.5, 2.0, -np.inf],
     "max_fun": BAD_COUNTS,
+    "engine": ["fast", None, 1, True],
+    "n_threads": [0, -1, 1.5, "2", True],
 }
 
 

@@ -90,6 +90,13 @@ default='relu'
         Training stops after more than this many epochs in a row without improvement.
     max_fun : int, default=15000
         The most evaluations of the loss by 'lbfgs'.
+    engine : {'auto', 'numpy', 'compiled'}, default='auto'
+        Who computes: plain NumPy, or kernels that Numba compiles, once, and keeps on
+        disk.  'auto' takes the kernels for all but small problems (docs/engines.md).
+        The engines agree to rounding.
+    n_threads : int or None, default=None
+        Threads to train and predict with; None for all cores this process may use.
+        It does not change the result, not in the last bit.
 
     Attributes
     ----------
@@ -125,6 +132,8 @@ default='relu'
         The number of logits.
     out_activation_ : {'softmax', 'logistic'}
         How logits become probabilities.
+    engine_ : {'numpy', 'compiled'}
+        The engine of the last training.
 
     See Also
     --------
@@ -176,6 +185,8 @@ default='relu'
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
+        engine: str = "auto",
+        n_threads: int | None = None,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -202,6 +213,8 @@ default='relu'
         self.epsilon = epsilon
         self.n_iter_no_change = n_iter_no_change
         self.max_fun = max_fun
+        self.engine = engine
+        self.n_threads = n_threads
 
     # ---- learning -------------------------------------------------------------------
 

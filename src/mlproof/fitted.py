@@ -18,8 +18,8 @@ from sklearn.utils.validation import (
 
 from mlproof import hyperparameters
 from mlproof.deep import Network, weighted_loss
-from mlproof.engines import Engine, Examples
-from mlproof.engines.numpy_engine import NumpyEngine
+from mlproof.engines import Engine, Examples, choice
+from mlproof.engines.choice import EngineName
 from mlproof.functions import ACTIVATIONS, Array
 from mlproof.labelling import Labelling
 from mlproof.layers import LayerViews
@@ -49,6 +49,7 @@ class FittedNetwork(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     classes_: Array
     n_features_in_: int
     out_activation_: str
+    engine_: EngineName
     # Fixed by fit, so that set_params on a fitted estimator changes only the next fit.
     _units: tuple[int, ...]
     _hidden_activation: str
@@ -64,12 +65,13 @@ class FittedNetwork(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         activation: str,
         labelling: Labelling,
         history: History,
+        engine: EngineName = "numpy",
     ) -> None:
         """Take on this network, fitted or about to be."""
         self.theta_ = theta
         self._units, self._hidden_activation = units, activation
         self._labelling, self._history = labelling, history
-        self._optimizer = None
+        self._optimizer, self.engine_ = None, engine
         self.classes_ = labelling.classes
         self.n_features_in_ = units[0]
         self.n_layers_, self.n_outputs_ = len(units), units[-1]
@@ -100,9 +102,8 @@ class FittedNetwork(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             OUTPUTS[self.out_activation_],
         )
 
-    @property
-    def _engine(self) -> Engine:
-        return NumpyEngine(self._network)
+    def _make_engine(self, name: EngineName) -> Engine:
+        return choice.engine(name, self._network, self.n_threads)
 
     @property
     def _penalty(self) -> Penalty:
@@ -203,7 +204,8 @@ class FittedNetwork(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _logits(self, X: Any) -> Array:
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, **X_FORMATS)
-        return self._engine.logits(self.theta_, X.tocsr() if sparse.issparse(X) else X)
+        engine = self._make_engine("numpy")
+        return engine.logits(self.theta_, X.tocsr() if sparse.issparse(X) else X)
 
     # ---- checking and keeping --------------------------------------------------------
 
@@ -239,7 +241,7 @@ class FittedNetwork(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         s = float(X.shape[0] if weight is None else np.sum(weight, dtype=np.float64))
         share = np.full(X.shape[0], 1 / s) if weight is None else weight / s
         penalty = self._penalty
-        network, engine = self._network, self._engine
+        network, engine = self._network, self._make_engine(self.engine_)
         names = [f"{kind}{k + 1}" for k in range(network.n_layers) for kind in "Wb"]
 
         def flat(blocks: dict[str, Array]) -> Array:

@@ -112,6 +112,10 @@ RULES: Mapping[str, Rule] = {
         lambda v: _is_count(v) or (isinstance(v, float) and v == np.inf),
     ),
     "max_fun": _COUNT,
+    "engine": _one_of("auto", "numpy", "compiled"),
+    "n_threads": Rule(
+        "None or an integer of at least 1", lambda v: v is None or _is_count(v)
+    ),
 }
 
 

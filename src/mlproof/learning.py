@@ -13,7 +13,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import column_or_1d, validate_data
 
 from mlproof import hyperparameters, labelling
-from mlproof.engines import Examples
+from mlproof.engines import Engine, Examples, choice
+from mlproof.engines.choice import EngineName
 from mlproof.fitted import X_FORMATS, FittedNetwork, check_sample_weight
 from mlproof.functions import Array
 from mlproof.labelling import Labelling
@@ -155,13 +156,14 @@ class LearningNetwork(FittedNetwork):
 
     def _solve(self, examples: Examples, incremental: bool) -> Iterator[Epoch]:
         """The training that the parameters ask for."""
+        n = examples.X.shape[0]
         if self.solver == "lbfgs":
             if self.early_stopping:
                 warnings.warn(
                     "early_stopping=True is not used by solver='lbfgs'.", stacklevel=2
                 )
             return lbfgs(
-                self._engine,
+                self._chosen_engine(examples, n, n),
                 self.theta_,
                 examples,
                 self._penalty,
@@ -176,16 +178,17 @@ class LearningNetwork(FittedNetwork):
         if self._validates:
             rows, held_out = self._split(examples)
             validation_score = self._accuracy_on(held_out)
-        n = examples.X.shape[0] if rows is None else len(rows)
+            n = len(rows)
+        batch_size = self._rows_in_batch(n)
         rules = Rules(
             max_iter=1 if incremental else self.max_iter,
-            batch_size=self._rows_in_batch(n),
+            batch_size=batch_size,
             shuffle=self.shuffle and self.solver != "gd",
             tol=self.tol,
             n_iter_no_change=self.n_iter_no_change,
         )
         return descend(
-            self._engine,
+            self._chosen_engine(examples, n, batch_size),
             self.theta_,
             self._optimizer,
             examples,
@@ -196,6 +199,15 @@ class LearningNetwork(FittedNetwork):
             rows,
             validation_score,
         )
+
+    def _chosen_engine(self, examples: Examples, n: int, batch_size: int) -> Engine:
+        """The engine to train n of the examples with; engine_ tells which it is."""
+        name: EngineName = self.engine
+        if self.engine == "auto":
+            dense = not sparse.issparse(examples.X)
+            name = choice.choose(self._network, n, batch_size) if dense else "numpy"
+        self.engine_ = name
+        return self._make_engine(name)
 
     def _new_optimizer(self) -> Optimizer:
         # Python's floats leave float32 as it is; NumPy's would compute in float64.
@@ -266,8 +278,10 @@ class LearningNetwork(FittedNetwork):
                 "can be judged. Give more rows weight or set early_stopping=False."
             )
 
+        engine = self._make_engine("numpy")
+
         def score() -> float:
-            decided = self._labelling.decide(self._engine.logits(self.theta_, X))
+            decided = self._labelling.decide(engine.logits(self.theta_, X))
             return labelling.accuracy(decided, y, sample_weight)
 
         return score

@@ -4,6 +4,7 @@ theta, the gradient and every moment are flat vectors of n_theta numbers, so one
 updates every layer.  An optimiser is its explicit state: settings, moments, counters.
 """
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -55,14 +56,19 @@ class SGD:
         if self.momentum == 0:
             theta -= step  # (Q2.6)
             return
+        velocity = self.moment(theta)
+        velocity *= self.momentum
+        velocity -= step  #  (O.1)
+        if self.nesterov:
+            theta += self.momentum * velocity - step  # (O.2)
+        else:
+            theta += velocity  # (O.1)
+
+    def moment(self, theta: Array) -> Array:
+        """The velocity, at first 0."""
         if self.velocity is None:
             self.velocity = np.zeros_like(theta)
-        self.velocity *= self.momentum
-        self.velocity -= step  #  (O.1)
-        if self.nesterov:
-            theta += self.momentum * self.velocity - step  # (O.2)
-        else:
-            theta += self.velocity  # (O.1)
+        return self.velocity
 
     def end_epoch(self, n_seen: int) -> None:
         if self.schedule == "invscaling":
@@ -92,19 +98,27 @@ class Adam:
         self.learning_rate = self.learning_rate_init
 
     def update(self, theta: Array, grad: Array) -> None:
+        m, v = self.moments(theta)
+        self.t += 1
+        m *= self.beta_1
+        m += (1 - self.beta_1) * grad
+        v *= self.beta_2
+        v += (1 - self.beta_2) * np.square(grad)
+        self.learning_rate = self.rate(self.t)
+        theta -= self.learning_rate * m / (np.sqrt(v) + self.epsilon)  # (O.3)
+
+    def moments(self, theta: Array) -> tuple[Array, Array]:
+        """Both moments, at first 0."""
         if self.m is None or self.v is None:
             self.m, self.v = np.zeros_like(theta), np.zeros_like(theta)
-        self.t += 1
-        self.m *= self.beta_1
-        self.m += (1 - self.beta_1) * grad
-        self.v *= self.beta_2
-        self.v += (1 - self.beta_2) * np.square(grad)
-        self.learning_rate = (
-            self.learning_rate_init
-            * (1 - self.beta_2**self.t) ** 0.5
-            / (1 - self.beta_1**self.t)
-        )
-        theta -= self.learning_rate * self.m / (np.sqrt(self.v) + self.epsilon)  # (O.3)
+        return self.m, self.v
+
+    def rate(self, t: int) -> float:
+        """The learning rate of step t, with the bias corrections put into it."""
+        if t == 0:
+            return self.learning_rate_init
+        correction = math.sqrt(1 - self.beta_2**t)
+        return self.learning_rate_init * correction / (1 - self.beta_1**t)
 
     def end_epoch(self, n_seen: int) -> None:
         pass  # its step sizes follow from t

@@ -38,6 +38,7 @@ def describe(estimator: FittedNetwork) -> dict[str, Any]:
             "dtype": labelling.classes.dtype.str,
             "sparse": labelling.sparse,
         },
+        "engine": estimator.engine_,
         "feature_names": None if names is None else [str(name) for name in names],
         "history": {
             "n_iter": history.n_iter,
@@ -116,8 +117,12 @@ def _restore(
         if not strings or len(names) != units[0]:
             raise ValueError(f"feature_names must be {units[0]} strings")
         estimator.feature_names_in_ = np.array(names, dtype=object)
+    engine = description.get("engine", "numpy")
+    if engine not in ("numpy", "compiled"):
+        raise ValueError(f"the engine {engine!r} is unknown")
     history = _history(description["history"])
-    estimator._become(theta, units, description["activation"], labelling, history)
+    activation = description["activation"]
+    estimator._become(theta, units, activation, labelling, history, engine)
 
 
 def _history(description: Any) -> History:

@@ -6,6 +6,8 @@ they agree to rounding; numpy_engine.py is the readable one that others are judg
 
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
+
 from mlproof.deep import Network
 from mlproof.functions import Array
 from mlproof.losses import Labels
@@ -26,6 +28,12 @@ class Examples(NamedTuple):
         return Examples(
             self.X[rows], self.y[rows], None if weight is None else weight[rows]
         )
+
+    def total_weight(self) -> float:
+        """s, the sum of the weights, or the number of examples (S.1)."""
+        if self.sample_weight is None:
+            return float(self.X.shape[0])
+        return float(np.sum(self.sample_weight, dtype=np.float64))
 
 
 class Engine(Protocol):
@@ -53,6 +61,6 @@ class Engine(Protocol):
     ) -> float:
         """One pass over the examples in this order, changing theta after every batch.
 
-        A batch whose weights are all 0 is passed over.  Returns the mean over the other
+        A batch whose weights sum to 0 is passed over.  Returns the mean over the other
         examples of the regularised risk of their batch.
         """

@@ -10,20 +10,26 @@ from collections.abc import Iterable, Iterator
 from mlproof.functions import Array
 
 # Raise it with any change of boundaries or tree: the results then differ in bits.
-VERSION = 1
+VERSION = 2
 
 # What a chunk's pre-activations and activations may take: they stay in the cache.
 WORKSPACE_BYTES = 256 * 1024
 
-# Adding up a chunk's gradient costs as much as a few rows: below this it would show.
-MIN_ROWS, MAX_ROWS = 32, 1024
+# Products of fewer rows run below the speed of the machine, and of more no faster.
+MIN_ROWS, MAX_ROWS = 32, 128
+
+
+def n_chunks(n_rows: int, units: tuple[int, ...], itemsize: int) -> int:
+    """How many chunks there are: an even number wherever two threads could share."""
+    row_bytes = 2 * itemsize * sum(units[1:])
+    rows = min(max(WORKSPACE_BYTES // row_bytes, MIN_ROWS), MAX_ROWS)
+    count = -(-n_rows // rows)
+    return count + count % 2 if n_rows >= 2 * MIN_ROWS else count
 
 
 def chunks(n_rows: int, units: tuple[int, ...], itemsize: int) -> Iterator[slice]:
     """The rows of each chunk in turn, of nearly equal length; none for no rows."""
-    row_bytes = 2 * itemsize * sum(units[1:])
-    rows = min(max(WORKSPACE_BYTES // row_bytes, MIN_ROWS), MAX_ROWS)
-    count = -(-n_rows // rows)
+    count = n_chunks(n_rows, units, itemsize)
     for i in range(count):
         yield slice(i * n_rows // count, (i + 1) * n_rows // count)
 
@@ -32,7 +38,8 @@ def tree_sum(terms: Iterable[tuple[float, Array]]) -> tuple[float, Array]:
     """Add the (risk, gradient) of all chunks, holding O(log chunks) gradients (S.2).
 
     Chunks 0 and 1 are added, 2 and 3, then the two sums, and so on; what is left at the
-    end is added from the right.  The arrays given are overwritten.
+    end is added from the right.  The arrays given are overwritten.  The terms may also
+    be sums of 2, 4, 8 .. chunks each, the last of them of fewer: the tree is the same.
     """
     pending: list[tuple[int, float, Array]] = []  # (height, risk, gradient)
     for risk, gradient in terms:

@@ -1,6 +1,8 @@
 """The readable engine: deep.py over the chunks of a batch, in plain NumPy."""
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,19 +17,35 @@ from mlproof.optimizers import Optimizer
 from mlproof.parameters import views
 from mlproof.penalties import Penalty
 
+# Parameters times rows from which more threads are worth starting for logits.
+WORTH_A_THREAD = 20_000_000
+
 
 @dataclass(frozen=True)
 class NumpyEngine:
     """The engine that the others are compared with; see ``mlproof.engines.Engine``."""
 
     network: Network
+    n_threads: int = 1  # for logits; a gradient is one thread's work
 
     def logits(self, theta: Array, X: Any) -> Array:
         units = self.network.units
-        o_a = np.empty((X.shape[0], units[-1]), dtype=theta.dtype)
-        with single_threaded_blas(), _no_false_alarm():
-            for rows in chunks(X.shape[0], units, theta.itemsize):
+        n = X.shape[0]
+        o_a = np.empty((n, units[-1]), dtype=theta.dtype)
+
+        def compute(rows: slice) -> None:
+            with _no_false_alarm():
                 o_a[rows] = forward(self.network, theta, X[rows]).o_a
+
+        # Threads share chunks of rows, so how many there are does not show in the bits.
+        pieces = chunks(n, units, theta.itemsize)
+        with single_threaded_blas():
+            if self.n_threads == 1 or n * theta.size < WORTH_A_THREAD:
+                for rows in pieces:
+                    compute(rows)
+            else:
+                with ThreadPoolExecutor(self.n_threads) as pool:
+                    deque(pool.map(compute, pieces), maxlen=0)
         return o_a
 
     def risk_and_gradient(
@@ -39,22 +57,11 @@ class NumpyEngine:
     def _risk_and_gradient(
         self, theta: Array, batch: Examples, penalty: Penalty
     ) -> tuple[float, Array]:
-        n = batch.X.shape[0]
-        s = (
-            n
-            if batch.sample_weight is None
-            else float(np.sum(batch.sample_weight, dtype=np.float64))
-        )
+        s = batch.total_weight()
         if s == 0:  # nothing counts, so there is nothing to learn from this batch
             return 0.0, np.zeros_like(theta)
         risk, grad = tree_sum(self._chunk_sums(theta, batch, s))  # (S.1, S.2)
-        units = self.network.units
-        W, _ = views(theta, units)
-        penalty = penalty.over(s)
-        grad_W, _ = views(grad, units)
-        for grad_W_k, penalty_gradient in zip(grad_W, penalty.gradient(W), strict=True):
-            grad_W_k += penalty_gradient  # (Q2.18)
-        return risk + float(penalty.value(W)), grad
+        return regularised(risk, grad, theta, self.network.units, penalty.over(s))
 
     def _chunk_sums(
         self, theta: Array, batch: Examples, s: float
@@ -79,19 +86,51 @@ class NumpyEngine:
         batch_size: int,
         penalty: Penalty,
     ) -> float:
-        n = examples.X.shape[0] if order is None else len(order)
-        total, visited = 0.0, 0
         with single_threaded_blas(), _no_false_alarm():
-            for start in range(0, n, batch_size):
-                rows = slice(start, min(start + batch_size, n))
-                batch = examples.take(rows if order is None else order[rows])
-                if batch.sample_weight is not None and not np.any(batch.sample_weight):
-                    continue
-                risk, grad = self._risk_and_gradient(theta, batch, penalty)
-                total += risk * (rows.stop - rows.start)
-                visited += rows.stop - rows.start
-                optimizer.update(theta, grad)
-        return total / max(visited, 1)
+            return batch_by_batch(
+                self._risk_and_gradient,
+                theta,
+                optimizer,
+                examples,
+                order,
+                batch_size,
+                penalty,
+            )
+
+
+def regularised(
+    risk: float, grad: Array, theta: Array, units: tuple[int, ...], penalty: Penalty
+) -> tuple[float, Array]:
+    """The risk and its gradient with the penalty added; grad is changed in place."""
+    W, _ = views(theta, units)
+    grad_W, _ = views(grad, units)
+    for grad_W_k, penalty_gradient in zip(grad_W, penalty.gradient(W), strict=True):
+        grad_W_k += penalty_gradient  # (Q2.18)
+    return risk + float(penalty.value(W)), grad
+
+
+def batch_by_batch(
+    risk_and_gradient: Callable[[Array, Examples, Penalty], tuple[float, Array]],
+    theta: Array,
+    optimizer: Optimizer,
+    examples: Examples,
+    order: Array | None,
+    batch_size: int,
+    penalty: Penalty,
+) -> float:
+    """An epoch, as ``Engine.epoch`` wants it, that makes the gradient of each batch."""
+    n = examples.X.shape[0] if order is None else len(order)
+    total, visited = 0.0, 0
+    for start in range(0, n, batch_size):
+        rows = slice(start, min(start + batch_size, n))
+        batch = examples.take(rows if order is None else order[rows])
+        if batch.total_weight() == 0:
+            continue
+        risk, grad = risk_and_gradient(theta, batch, penalty)
+        total += risk * (rows.stop - rows.start)
+        visited += rows.stop - rows.start
+        optimizer.update(theta, grad)
+    return total / max(visited, 1)
 
 
 def _no_false_alarm() -> np.errstate:

@@ -1,0 +1,174 @@
+"""What Numba does not offer: memory by address, atomic counters, BLAS in place.
+
+Everything here is a few machine instructions or one call of a foreign function.
+"""
+
+import ctypes
+import sys
+from typing import Any
+
+import llvmlite.binding
+import scipy.linalg.cython_blas  # noqa: F401  (loads the BLAS whose address is taken)
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import get_cython_function_address, intrinsic
+
+# Compiled code finds these by name, also when it comes from the cache.
+for _name in ("sgemm", "dgemm"):
+    llvmlite.binding.add_symbol(
+        f"mlproof_{_name}",
+        get_cython_function_address("scipy.linalg.cython_blas", _name),
+    )
+if sys.platform == "win32":
+    _yield = ctypes.windll.kernel32.SwitchToThread
+else:
+    _yield = ctypes.CDLL(None).sched_yield
+llvmlite.binding.add_symbol("mlproof_yield", ctypes.cast(_yield, ctypes.c_void_p).value)
+
+let_others_run = types.ExternalFunction("mlproof_yield", types.int32())
+
+
+@intrinsic
+def address_of(typingctx: Any, array: Any) -> Any:
+    """Where the first element of an array lies, without the cost of array.ctypes."""
+    if not isinstance(array, types.Array):
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        struct = context.make_array(array)(context, builder, args[0])
+        return builder.ptrtoint(struct.data, ir.IntType(64))
+
+    return types.int64(array), generate
+
+
+@intrinsic
+def borrow(typingctx: Any, array: Any) -> Any:
+    """The same array, without counting the references to it.
+
+    Every slice of an array counts one more, in an indivisible step that takes longer
+    than a small product.  The caller must hold the array itself meanwhile.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        struct = context.make_array(array)(context, builder, args[0])
+        for owner in ("meminfo", "parent"):
+            setattr(struct, owner, cgutils.get_null_value(getattr(struct, owner).type))
+        return struct._getvalue()
+
+    return array(array), generate
+
+
+@intrinsic
+def load(typingctx: Any, address: Any, index: Any, like: Any) -> Any:
+    """The number with this index among those at this address, of the type of like."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pointer = builder.inttoptr(args[0], context.get_data_type(like).as_pointer())
+        return context.unpack_value(builder, like, builder.gep(pointer, [args[1]]))
+
+    return like(types.int64, types.int64, like), generate
+
+
+@intrinsic
+def from_bits(typingctx: Any, bits: Any) -> Any:
+    """The floating-point number that has these bits."""
+    target = {types.int32: types.float32, types.int64: types.float64}.get(bits)
+    if target is None:
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.bitcast(args[0], context.get_value_type(target))
+
+    return target(bits), generate
+
+
+def _element(context: Any, builder: Any, array: Any, value: Any, index: Any) -> Any:
+    struct = context.make_array(array)(context, builder, value)
+    return builder.gep(struct.data, [index])
+
+
+@intrinsic
+def atomic_add(typingctx: Any, array: Any, index: Any, amount: Any) -> Any:
+    """Add to an element in one indivisible step; what it held before."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pointer = _element(context, builder, array, args[0], args[1])
+        return builder.atomic_rmw("add", pointer, args[2], "seq_cst")
+
+    return types.int64(array, types.int64, types.int64), generate
+
+
+@intrinsic
+def atomic_load(typingctx: Any, array: Any, index: Any) -> Any:
+    """What an element holds now, after all that its writer wrote before it."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pointer = _element(context, builder, array, args[0], args[1])
+        return builder.load_atomic(pointer, "acquire", 8)
+
+    return types.int64(array, types.int64), generate
+
+
+@intrinsic
+def atomic_store(typingctx: Any, array: Any, index: Any, value: Any) -> Any:
+    """Set an element, after all that this thread wrote before."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pointer = _element(context, builder, array, args[0], args[1])
+        builder.store_atomic(args[2], pointer, "release", 8)
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, types.int64), generate
+
+
+@intrinsic
+def gemm(
+    typingctx: Any,
+    transpose_a: Any,
+    transpose_b: Any,
+    m: Any,
+    n: Any,
+    k: Any,
+    like: Any,
+    a: Any,
+    lda: Any,
+    b: Any,
+    ldb: Any,
+    c: Any,
+    ldc: Any,
+) -> Any:
+    """BLAS: C = op(A) op(B), all three by address and column by column.
+
+    op(A) is (m, k), op(B) (k, n); ``like`` is a number of their type; transpose_a and
+    transpose_b are the characters N or T.  Not in numba's own np.dot: products of parts
+    of matrices, and without allocating.
+    """
+    name = {types.float32: "mlproof_sgemm", types.float64: "mlproof_dgemm"}.get(like)
+    if name is None:
+        return None
+    i64 = types.int64
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        real = context.get_value_type(like)
+        i8, i32, pointer = ir.IntType(8), ir.IntType(32), cgutils.voidptr_t
+
+        def by_reference(value: Any) -> Any:
+            slot = cgutils.alloca_once(builder, value.type)
+            builder.store(value, slot)
+            return builder.bitcast(slot, pointer)
+
+        transa, transb = (by_reference(builder.trunc(arg, i8)) for arg in args[:2])
+        m, n, k = (by_reference(builder.trunc(arg, i32)) for arg in args[2:5])
+        lda, ldb, ldc = (by_reference(builder.trunc(args[i], i32)) for i in (7, 9, 11))
+        a, b, c = (builder.inttoptr(args[i], pointer) for i in (6, 8, 10))
+        one, zero = (by_reference(ir.Constant(real, value)) for value in (1.0, 0.0))
+        function_type = ir.FunctionType(ir.VoidType(), [pointer] * 13)
+        function = cgutils.get_or_insert_function(builder.module, function_type, name)
+        builder.call(
+            function, [transa, transb, m, n, k, one, a, lda, b, ldb, zero, c, ldc]
+        )
+        return context.get_dummy_value()
+
+    signature = types.void(i64, i64, i64, i64, i64, like, i64, i64, i64, i64, i64, i64)
+    return signature, generate

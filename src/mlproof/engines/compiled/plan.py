@@ -1,0 +1,96 @@
+"""Where everything lies: theta, the workspace of a batch, and the tiles of the update.
+
+A kernel that serves every network cannot name its layers; it reads these tables.  Only
+the derivation's quantities are in them, one matrix after the other:
+
+    theta   W[0], b[0], W[1], b[1], ...
+    work    X, then h_a[k] and h_s[k] of each hidden layer, o_a, and a spare matrix as
+            wide as the widest layer, for R rows each
+
+R is the capacity, the most rows that are worked on together.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from mlproof.engines.chunks import chunks
+
+Table = npt.NDArray[np.int64]
+
+# The columns of layers: their sizes; where W[k] and b[k] begin in theta; which column
+# of the workspace their input and their pre-activations begin with.
+FAN_IN, FAN_OUT, W_AT, B_AT, IN_AT, OUT_AT = range(6)
+# The columns of tiles: the layer and which of its inputs, or -1 for its biases; where
+# the tile begins in theta and how many numbers it has.
+LAYER, FIRST, LAST, AT, SIZE = range(5)
+
+# Numbers in a tile, about: what is done with it is done in the first-level cache.
+TILE_SIZE = 4096
+# Bytes that the rows worked on together may take; a longer batch is taken in turns.
+CAPACITY_BYTES = 32 * 2**20
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The tables for a network, its dtype and the length of a batch."""
+
+    units: tuple[int, ...]
+    itemsize: int
+
+    @cached_property
+    def layers(self) -> Table:
+        rows, at, column, inputs = [], 0, self.units[0], 0
+        for fan_in, fan_out in pairwise(self.units):
+            rows.append((fan_in, fan_out, at, at + fan_in * fan_out, inputs, column))
+            at += fan_in * fan_out + fan_out
+            inputs = column + fan_out
+            column += 2 * fan_out
+        return np.array(rows, dtype=np.int64)
+
+    @property
+    def spare_at(self) -> int:
+        # The output has no activations: the spare matrix takes their place.
+        return int(self.layers[-1, OUT_AT] + self.units[-1])
+
+    @property
+    def columns(self) -> int:
+        """How many numbers the workspace holds for each row."""
+        return self.spare_at + self.widest
+
+    @property
+    def widest(self) -> int:
+        return max(self.units[1:])
+
+    @cached_property
+    def tiles(self) -> Table:
+        rows = []
+        for k, (fan_in, fan_out, W_at, b_at, *_) in enumerate(self.layers.tolist()):
+            count = min(max(round(fan_in * fan_out / TILE_SIZE), 1), fan_in)
+            cuts = [i * fan_in // count for i in range(count + 1)]
+            rows += [
+                (k, first, last, W_at + first * fan_out, (last - first) * fan_out)
+                for first, last in pairwise(cuts)
+            ]
+            rows.append((k, -1, -1, b_at, fan_out))
+        return np.array(rows, dtype=np.int64)
+
+    def shares(self, n_threads: int) -> Table:
+        """Where the tiles of each thread begin, and the end: nearly equal stretches."""
+        ends = np.cumsum(self.tiles[:, SIZE])
+        goals = ends[-1] * np.arange(n_threads + 1) / n_threads
+        before = ends - self.tiles[:, SIZE] / 2  # a tile goes where its middle lies
+        return np.searchsorted(before, goals).astype(np.int64)
+
+    def cuts(self, n_rows: int) -> Table:
+        """Where the chunks of a batch begin, and its end."""
+        starts = [c.start for c in chunks(n_rows, self.units, self.itemsize)]
+        return np.array([*starts, n_rows], dtype=np.int64)
+
+    @property
+    def capacity(self) -> int:
+        """The most rows worked on together."""
+        return max(CAPACITY_BYTES // (self.itemsize * self.columns), 1)

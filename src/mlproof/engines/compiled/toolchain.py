@@ -1,0 +1,105 @@
+"""How kernels are compiled: the flags, and the folder that keeps them between runs.
+
+Numba's own cache looks at the file of each kernel alone, so an edit of a function that
+a kernel calls in another file would go unnoticed.  Here the folder is named after a
+hash of every source file of the kernels and of the versions they were compiled by.
+"""
+
+import hashlib
+import logging
+import os
+import sys
+import tempfile
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numba
+import platformdirs
+
+logger = logging.getLogger("mlproof")
+
+CACHE_VARIABLE = "MLPROOF_CACHE_DIR"
+
+# Seconds; the kernels are read from the folder in a third of them.
+ANNOUNCED_AFTER = 1.0
+
+# Contraction into fused multiply-adds and the order of a sum may be the compiler's
+# choice: it is made once, when a kernel is compiled, whoever runs it later.  NaN and
+# infinity keep their meaning, or a diverged network would pass for a trained one.
+FASTMATH = {"contract", "reassoc", "nsz", "arcp"}
+
+
+def _digest() -> str:
+    """Names what the compiled code depends on, but the processor, which Numba adds."""
+    digest = hashlib.sha256()
+    for name in ("numba", "llvmlite", "numpy", "scipy"):
+        digest.update(f"{name} {version(name)} ".encode())
+    digest.update(f"{sys.version} {numba.config.BOUNDSCHECK}".encode())
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+def _cache_folder() -> Path | None:
+    base = os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_dir("mlproof")
+    folder = Path(base) / f"kernels-{_digest()}"
+    if _writable(folder):
+        return folder
+    warnings.warn(
+        f"The folder {folder} cannot be written, so the compiled kernels cannot be kept"
+        " and every new process compiles them again for some seconds. Set"
+        f" {CACHE_VARIABLE} to a folder that can.",
+        stacklevel=2,
+    )
+    return None
+
+
+FOLDER = _cache_folder()
+
+
+@contextmanager
+def announced(what: str) -> Iterator[None]:
+    """Say so if what is done here takes longer than reading the folder would."""
+    kept = "for this process" if FOLDER is None else f"once, and kept in {FOLDER}"
+    message = f"mlproof compiles its kernels for {what}, {kept}."
+    timer = threading.Timer(ANNOUNCED_AFTER, logger.warning, [message])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+OPTIONS: Any = {"nogil": True, "fastmath": FASTMATH, "error_model": "numpy"}
+
+
+def part(function: Callable[..., Any]) -> Any:
+    """Mark a function that kernels call; it is compiled into each of them."""
+    return numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **OPTIONS)(
+        function
+    )
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """Compile at the first call, or take from the folder what was compiled before."""
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = "" if FOLDER is None else str(FOLDER)
+    try:  # Numba reads the folder when a function is decorated
+        return numba.njit(cache=FOLDER is not None, **OPTIONS)(function)
+    finally:
+        numba.config.CACHE_DIR = before

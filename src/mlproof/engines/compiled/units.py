@@ -1,0 +1,127 @@
+"""The functions of the hidden units and of the outputs, on whole arrays.
+
+Activation and output are small numbers here, and each function branches on them once,
+outside its loop, so that one compiled kernel serves them all.
+"""
+
+import math
+from typing import Any
+
+from mlproof.engines.compiled.elementary import exp, expm1, log1p
+from mlproof.engines.compiled.toolchain import part
+
+# The order of these names is the meaning of the numbers.
+ACTIVATIONS = ("rect", "tanh", "sigmoid", "identity", "softplus", "abs")
+RECT, TANH, SIGMOID, IDENTITY, SOFTPLUS, ABS = range(6)
+OUTPUTS = ("softmax", "logistic")
+SOFTMAX, LOGISTIC = range(2)
+
+
+@part
+def activate(activation: int, h_a: Any, h_s: Any) -> None:
+    """h_s = f(h_a), and then h_a becomes f'(h_a), which is all that backward needs.
+
+    One and two take the type of h_a, and the conditions are those of functions.py: NaN
+    stays NaN, and the derivative at a kink is the same one.
+    """
+    n = h_a.size
+    zero, one, two = h_a.dtype.type(0), h_a.dtype.type(1), h_a.dtype.type(2)
+    if activation == RECT:
+        for i in range(n):
+            x = h_a[i]
+            h_s[i] = zero if x <= zero else x  # (Q1.7)
+            h_a[i] = one if x > zero else zero  # (Q1.7)
+    elif activation == TANH:
+        for i in range(n):
+            x = h_a[i]
+            e = exp(-two * abs(x))
+            t = -expm1(-two * abs(x)) / (one + e)
+            h_s[i] = -t if x < zero else t  # (Q1.4)
+            h_a[i] = (two * two) * e / ((one + e) * (one + e))  # (Q1.4)
+    elif activation == SIGMOID:
+        for i in range(n):
+            x = h_a[i]
+            e = exp(-abs(x))
+            h_s[i] = (e if x < zero else one) / (one + e)  # (Q1.1)
+            h_a[i] = e / ((one + e) * (one + e))  # (Q1.3)
+    elif activation == IDENTITY:
+        for i in range(n):
+            h_s[i] = h_a[i]
+            h_a[i] = one
+    elif activation == SOFTPLUS:
+        for i in range(n):
+            x = h_a[i]
+            e = exp(-abs(x))
+            h_s[i] = (zero if x <= zero else x) + log1p(e)
+            h_a[i] = (e if x < zero else one) / (one + e)  # (Q1.2)
+    else:
+        for i in range(n):
+            x = h_a[i]
+            h_s[i] = abs(x)
+            h_a[i] = one if x > zero else (-one if x < zero else zero)
+
+
+@part
+def softmax_loss(o_a: Any, y: Any, weight: Any, who: Any, s: float, top: Any) -> Any:
+    """The weighted sum of the losses; o_a becomes its gradient, top is overwritten.
+
+    Row i counts weight[i] / s, or 1 / s where there are no weights.
+    """
+    rows, m = o_a.shape
+    zero, one = o_a.dtype.type(0), o_a.dtype.type(1)
+    risk = 0.0
+    for i in range(rows):
+        best = 0
+        for j in range(1, m):
+            if o_a[i, j] > o_a[i, best]:
+                best = j
+        share = (weight[who[i]] if weight.size else 1.0) / s
+        largest = o_a[i, best]
+        risk += share * (largest - o_a[i, y[who[i]]])
+        for j in range(m):
+            o_a[i, j] -= largest  # softmax is the same for o_a - constant
+        top[i] = best
+    flat = o_a.reshape(-1)
+    for i in range(flat.size):
+        flat[i] = exp(flat[i])
+    for i in range(rows):
+        # The largest term, 1, is left to log1p: a tiny logarithm keeps its digits.
+        o_a[i, top[i]] = zero
+        others = zero
+        for j in range(m):
+            others += o_a[i, j]
+        o_a[i, top[i]] = one
+        share = (weight[who[i]] if weight.size else 1.0) / s
+        risk += share * math.log1p(others)  # (Q2.4)
+        scale = o_a.dtype.type(share) / (one + others)
+        for j in range(m):
+            o_a[i, j] *= scale  # (Q2.3)
+        o_a[i, y[who[i]]] -= o_a.dtype.type(share)  # (Q2.7)
+    return risk
+
+
+@part
+def logistic_loss(
+    o_a: Any, y: Any, weight: Any, who: Any, s: float, losses: Any
+) -> Any:
+    """The same for logistic units, y of zeros and ones, a column for each unit."""
+    rows, m = o_a.shape
+    flat = o_a.reshape(-1)
+    zero, one = o_a.dtype.type(0), o_a.dtype.type(1)
+    for i in range(rows):
+        for j in range(m):
+            if y[who[i], j]:
+                o_a[i, j] = -o_a[i, j]
+    for i in range(flat.size):
+        x = flat[i]
+        e = exp(-abs(x))
+        losses[i] = (zero if x <= zero else x) + log1p(e)  # (L.2, L.4)
+        flat[i] = (e if x < zero else one) / (one + e)
+    risk = 0.0
+    for i in range(rows):
+        share = (weight[who[i]] if weight.size else 1.0) / s
+        step = o_a.dtype.type(share)
+        for j in range(m):
+            risk += share * losses[i * m + j]
+            o_a[i, j] *= -step if y[who[i], j] else step  # (L.3)
+    return risk

@@ -1,0 +1,117 @@
+"""One tile of theta: its gradient over all chunks of a batch, and its update.
+
+The gradient of a tile is made, added up and used while it lies in the cache; that of
+the whole network is never stored.  Tiles are cut the same way for any number of threads
+and the chunks are added in the tree of chunks.py, so that the bits are the same too.
+"""
+
+import math
+from typing import Any
+
+from mlproof.engines.compiled.plan import (
+    FAN_IN,
+    FAN_OUT,
+    FIRST,
+    IN_AT,
+    LAST,
+    LAYER,
+    OUT_AT,
+)
+from mlproof.engines.compiled.products import biases_gradient, view, weights_gradient
+from mlproof.engines.compiled.toolchain import part
+
+# What becomes of the gradient.
+KEEP, DESCEND, MOMENTUM, NESTEROV, ADAM = range(5)
+# Where the numbers of the optimiser stand in its settings.
+RATE, DECAY_1, DECAY_2, EPSILON = range(4)
+
+
+@part
+def add(left: Any, right: Any) -> None:
+    for i in range(left.size):
+        left[i] += right[i]
+
+
+@part
+def tile_gradient(
+    layers: Any, tile: Any, cuts: Any, work: Any, capacity: int, sums: Any
+) -> None:
+    """The gradient of a tile, added up over the chunks, in the first row of sums."""
+    layer, first, last = layers[tile[LAYER]], tile[FIRST], tile[LAST]
+    fan_in, fan_out = layer[FAN_IN], layer[FAN_OUT]
+    height = 0
+    for chunk in range(cuts.size - 1):
+        start, rows = cuts[chunk], cuts[chunk + 1] - cuts[chunk]
+        G = view(work, layer[OUT_AT] * capacity + start * fan_out, rows, fan_out)
+        if first < 0:
+            biases_gradient(G, sums[height])
+        else:
+            H = view(work, layer[IN_AT] * capacity + start * fan_in, rows, fan_in)
+            grad_W = view(sums[height], 0, last - first, fan_out)
+            weights_gradient(H, first, last, G, grad_W)
+        height += 1
+        # A pair is complete after every second chunk, a pair of pairs after the fourth.
+        complete = chunk
+        while complete & 1:
+            add(sums[height - 2], sums[height - 1])
+            height -= 1
+            complete >>= 1
+    while height > 1:
+        add(sums[height - 2], sums[height - 1])
+        height -= 1
+
+
+@part
+def add_penalty(w: Any, grad: Any, l1: float, l2: float) -> Any:
+    """Add the gradient of l1 ||w||_1 + l2 ||w||_2^2; its value  (Q2.18)."""
+    zero = w.dtype.type(0)
+    norm_1, norm_2 = zero, zero
+    if l2 != 0:
+        double = w.dtype.type(2 * l2)
+        for i in range(w.size):
+            norm_2 += w[i] * w[i]
+            grad[i] += double * w[i]  # (Q1.8)
+    if l1 != 0:
+        step = w.dtype.type(l1)
+        for i in range(w.size):
+            norm_1 += abs(w[i])
+            grad[i] += step if w[i] > zero else (-step if w[i] < zero else zero)
+    return l1 * norm_1 + l2 * norm_2
+
+
+@part
+def step(
+    rule: int, settings: Any, t: int, w: Any, grad: Any, first: Any, second: Any
+) -> None:
+    """What the optimiser makes of the gradient, in the order of optimizers.py."""
+    dtype = w.dtype.type
+    one, rate, decay_1 = dtype(1), dtype(settings[RATE]), dtype(settings[DECAY_1])
+    if rule == KEEP:
+        for i in range(w.size):
+            first[i] = grad[i]
+    elif rule == DESCEND:
+        for i in range(w.size):
+            w[i] -= rate * grad[i]  # (Q2.6)
+    elif rule == MOMENTUM:
+        for i in range(w.size):
+            first[i] = decay_1 * first[i] - rate * grad[i]  # (O.1)
+            w[i] += first[i]  # (O.1)
+    elif rule == NESTEROV:
+        for i in range(w.size):
+            first[i] = decay_1 * first[i] - rate * grad[i]  # (O.1)
+            w[i] += decay_1 * first[i] - rate * grad[i]  # (O.2)
+    else:
+        rate = dtype(adam_rate(settings, t))
+        decay_2, epsilon = dtype(settings[DECAY_2]), dtype(settings[EPSILON])
+        for i in range(w.size):
+            g = grad[i]
+            first[i] = decay_1 * first[i] + (one - decay_1) * g
+            second[i] = decay_2 * second[i] + (one - decay_2) * (g * g)
+            w[i] -= rate * first[i] / (math.sqrt(second[i]) + epsilon)  # (O.3)
+
+
+@part
+def adam_rate(settings: Any, t: int) -> Any:
+    """The learning rate of step t with the bias corrections put into it  (O.3)."""
+    correction = math.sqrt(1 - settings[DECAY_2] ** t)
+    return settings[RATE] * correction / (1 - settings[DECAY_1] ** t)

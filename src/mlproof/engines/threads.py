@@ -1,0 +1,16 @@
+"""How many threads there are to compute with."""
+
+import os
+
+from joblib import cpu_count
+
+
+def available() -> int:
+    """The cores this process may use, as joblib counts them, or fewer if so told.
+
+    A container's share and the affinity of the process count; a joblib worker is told
+    its own share of the cores by OMP_NUM_THREADS, as OpenMP programs are.
+    """
+    told = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
+    cores = int(cpu_count())
+    return min(cores, int(told)) if told.isdigit() and int(told) > 0 else cores
