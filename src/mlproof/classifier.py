@@ -97,10 +97,18 @@ default='relu'
     n_threads : int or None, default=None
         Threads to train and predict with; None for all cores this process may use.
         It does not change the result, not in the last bit.
+    sparse_adam : {'exact', 'lazy'}, default='exact'
+        What 'adam' does, when X is sparse, with the first-layer weights of columns in
+        which a batch has no entry.  'exact' changes them as it would for dense X, which
+        visits every weight at every step; 'lazy' leaves them and their moments as they
+        are, the penalty included, so that the work is that of the entries (N.8).
+    input_scale : float, default=1.0
+        The network sees ``input_scale * X``, in training and prediction.  With 1 / 255,
+        images of uint8 are trained on as they are, a batch at a time converted.
 
     Attributes
     ----------
-    theta_ : ndarray of shape (n_theta,), float32 or float64 as X in ``fit``
+    theta_ : ndarray of shape (n_theta,), float32 or float64
         All parameters in one vector (Q2.5); everything else looks into it.
     coefs_ : list of ndarray of shape (fan_in, fan_out)
         The weights of each layer, views into ``theta_``.
@@ -187,6 +195,8 @@ default='relu'
         max_fun: int = 15000,
         engine: str = "auto",
         n_threads: int | None = None,
+        sparse_adam: str = "exact",
+        input_scale: float = 1.0,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -215,6 +225,8 @@ default='relu'
         self.max_fun = max_fun
         self.engine = engine
         self.n_threads = n_threads
+        self.sparse_adam = sparse_adam
+        self.input_scale = input_scale
 
     # ---- learning -------------------------------------------------------------------
 
@@ -224,7 +236,8 @@ default='relu'
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
-            Finite numbers.  float32 is kept; everything else becomes float64.
+            Finite numbers.  float32 and uint8 are kept and trained on in float32,
+            without a copy; everything else becomes float64.
         y : array-like of shape (n_samples,), or (n_samples, n_labels)
             Class labels of any sortable type; or zeros and ones, a column per label.
         sample_weight : array-like of shape (n_samples,), default=None

@@ -26,6 +26,7 @@ class Network(NamedTuple):
     units: tuple[int, ...]
     activation: Activation
     output: Output
+    input_scale: float = 1.0  # the network sees input_scale * X
 
     @property
     def n_layers(self) -> int:
@@ -37,14 +38,22 @@ class Trace(NamedTuple):
     """What forward computed, kept because backward reads it again."""
 
     h_a: list[Array]  # K-1 arrays (n, units[k+1])
-    h_s: list[Any]  #   K arrays (n, units[k]), the first of them X, perhaps sparse
+    h_s: list[Any]  #   K arrays (n, units[k]), the first scaled X, perhaps sparse
     o_a: Array  #       (n, m)
+
+
+def scaled(X: Any, scale: float, theta: Array) -> Any:
+    """X as the first layer sees it; whole numbers become the numbers of theta."""
+    dtype = theta.real.dtype
+    if scale != 1:
+        return X * dtype.type(scale)
+    return X if X.dtype.kind in "fc" else X.astype(dtype)
 
 
 def forward(network: Network, theta: Array, X: Any) -> Trace:
     W, b = views(theta, network.units)
     h_a: list[Array] = []
-    h_s = [X]
+    h_s = [scaled(X, network.input_scale, theta)]
     for W_k, b_k in zip(W[:-1], b[:-1], strict=True):
         h_a.append(b_k + h_s[-1] @ W_k.T)  #                (D.1)
         h_s.append(network.activation.function(h_a[-1]))  # (D.1)

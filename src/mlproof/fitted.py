@@ -17,7 +17,7 @@ from sklearn.utils.validation import (
 )
 
 from mlproof import hyperparameters
-from mlproof.deep import Network, weighted_loss
+from mlproof.deep import Network, forward, weighted_loss
 from mlproof.engines import Engine, Examples, choice
 from mlproof.engines.choice import EngineName
 from mlproof.functions import ACTIVATIONS, Array
@@ -33,8 +33,33 @@ from mlproof.verification.report import GradientReport
 
 X_FORMATS: dict[str, Any] = {
     "accept_sparse": ["csr", "csc"],
-    "dtype": (np.float64, np.float32),
+    "dtype": (np.float64, np.float32, np.uint8),  # others become the first
 }
+
+
+FEW_ROWS = 16
+
+
+def sound(X: Any) -> Any:
+    """X, unless it is a sparse matrix whose indices lead out of it: ValueError.
+
+    SciPy and every kernel trust the indices, and scikit-learn does not check them.
+    """
+    if not sparse.issparse(X):
+        return X
+    try:
+        if X.format in ("csr", "csc", "bsr"):
+            X.check_format(full_check=True)
+        elif X.format == "coo":
+            for index, size in zip(X.coords, X.shape, strict=True):
+                if len(index) and not 0 <= index.min() <= index.max() < size:
+                    raise ValueError(f"an index lies outside the shape {X.shape}")
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"X is a sparse matrix that contradicts itself: {error}. Build it again, "
+            "or call its check_format() to find out where it goes wrong."
+        ) from error
+    return X
 
 
 def check_sample_weight(sample_weight: Any, X: Any) -> Array | None:
@@ -54,6 +79,7 @@ class FittedNetwork(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     _units: tuple[int, ...]
     _hidden_activation: str
     _labelling: Labelling
+    _input_scale: float
 
     _history: History
     _optimizer: Optimizer | None
@@ -66,11 +92,13 @@ class FittedNetwork(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         labelling: Labelling,
         history: History,
         engine: EngineName = "numpy",
+        input_scale: float = 1.0,
     ) -> None:
         """Take on this network, fitted or about to be."""
         self.theta_ = theta
         self._units, self._hidden_activation = units, activation
         self._labelling, self._history = labelling, history
+        self._input_scale = input_scale
         self._optimizer, self.engine_ = None, engine
         self.classes_ = labelling.classes
         self.n_features_in_ = units[0]
@@ -100,10 +128,11 @@ class FittedNetwork(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             self._units,
             ACTIVATIONS[self._hidden_activation],
             OUTPUTS[self.out_activation_],
+            self._input_scale,
         )
 
     def _make_engine(self, name: EngineName) -> Engine:
-        return choice.engine(name, self._network, self.n_threads)
+        return choice.engine(name, self._network, self.n_threads, self.sparse_adam)
 
     @property
     def _penalty(self) -> Penalty:
@@ -202,10 +231,30 @@ class FittedNetwork(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return np.hstack([of(-o_a), of(o_a)])  # (L.1)
 
     def _logits(self, X: Any) -> Array:
+        if self._is_plain(X):
+            with np.errstate(invalid="ignore"):  # OpenBLAS raises false alarms
+                return forward(self._network, self.theta_, X).o_a
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, **X_FORMATS)
+        X = validate_data(self, sound(X), reset=False, **X_FORMATS)
         engine = self._make_engine("numpy")
         return engine.logits(self.theta_, X.tocsr() if sparse.issparse(X) else X)
+
+    def _is_plain(self, X: Any) -> bool:
+        """Whether X is a few rows that need no check but this one.
+
+        scikit-learn's validation takes longer than the prediction of a row; whatever is
+        not as simple as this goes through it, and gets its errors and warnings.
+        """
+        return (
+            type(X) is np.ndarray
+            and X.ndim == 2
+            and 0 < len(X) <= FEW_ROWS
+            and hasattr(self, "theta_")
+            and X.dtype == self.theta_.dtype
+            and X.shape[1] == self.n_features_in_
+            and not hasattr(self, "feature_names_in_")
+            and bool(np.isfinite(X).all())
+        )
 
     # ---- checking and keeping --------------------------------------------------------
 
@@ -232,7 +281,9 @@ class FittedNetwork(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         GradientReport
         """
         check_is_fitted(self)
-        X, y = validate_data(self, X, y, multi_output=True, reset=False, **X_FORMATS)
+        X, y = validate_data(
+            self, sound(X), y, multi_output=True, reset=False, **X_FORMATS
+        )
         X = X.tocsr() if sparse.issparse(X) else X
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y)

@@ -39,8 +39,10 @@ def identity_prime(x: Array) -> Array:
 
 
 def rect(x: Array) -> Array:
-    # max(x, 0).  The condition is turned round so that NaN stays NaN.
+    # max(x, 0); the condition is turned round so that NaN stays NaN.
     x = np.asarray(x)
+    if not np.iscomplexobj(x):
+        return np.asarray(np.maximum(x, 0))  # (Q1.7)
     return np.where(x.real <= 0, np.zeros_like(x), x)  # (Q1.7)
 
 

@@ -112,7 +112,9 @@ RULES: Mapping[str, Rule] = {
         lambda v: _is_count(v) or (isinstance(v, float) and v == np.inf),
     ),
     "max_fun": _COUNT,
+    "input_scale": _POSITIVE,
     "engine": _one_of("auto", "numpy", "compiled"),
+    "sparse_adam": _one_of("exact", "lazy"),
     "n_threads": Rule(
         "None or an integer of at least 1", lambda v: v is None or _is_count(v)
     ),

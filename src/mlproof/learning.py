@@ -15,7 +15,7 @@ from sklearn.utils.validation import column_or_1d, validate_data
 from mlproof import hyperparameters, labelling
 from mlproof.engines import Engine, Examples, choice
 from mlproof.engines.choice import EngineName
-from mlproof.fitted import X_FORMATS, FittedNetwork, check_sample_weight
+from mlproof.fitted import X_FORMATS, FittedNetwork, check_sample_weight, sound
 from mlproof.functions import Array
 from mlproof.labelling import Labelling
 from mlproof.optimizers import SGD, Adam, LearningRateSchedule, Optimizer
@@ -64,7 +64,7 @@ class LearningNetwork(FittedNetwork):
         hyperparameters.check(self.get_params(deep=False))
         resume = resume and hasattr(self, "theta_")
         X, y = validate_data(
-            self, X, y, multi_output=True, reset=not resume, **X_FORMATS
+            self, sound(X), y, multi_output=True, reset=not resume, **X_FORMATS
         )
         sample_weight = check_sample_weight(sample_weight, X)
         if y.ndim == 2 and y.shape[1] == 1:
@@ -94,6 +94,11 @@ class LearningNetwork(FittedNetwork):
                 f"{self.hidden_layer_sizes!r} and activation={self.activation!r}. Set "
                 "warm_start=False and call fit to begin anew."
             )
+        if self.input_scale != self._input_scale:
+            raise ValueError(
+                f"training goes on with input_scale={self._input_scale}; got "
+                f"{self.input_scale}. Set warm_start=False and call fit to begin anew."
+            )
         if incremental:
             return
         given = labelling.infer(y).classes
@@ -108,11 +113,14 @@ class LearningNetwork(FittedNetwork):
         sizes = hyperparameters.hidden_sizes(self.hidden_layer_sizes)
         units = (X.shape[1], *sizes, labels.n_outputs)
         self._become(
-            np.empty(n_theta(units), dtype=X.dtype),
+            np.empty(
+                n_theta(units), dtype=np.float32 if X.dtype == np.uint8 else X.dtype
+            ),
             units,
             hyperparameters.ACTIVATION_NAMES[self.activation],
             labels,
             History(),
+            input_scale=float(self.input_scale),
         )
         factor = 2 if self.activation == "logistic" else 6
         for coef, intercept in zip(self.coefs_, self.intercepts_, strict=True):
@@ -177,7 +185,7 @@ class LearningNetwork(FittedNetwork):
         rows, validation_score = None, None
         if self._validates:
             rows, held_out = self._split(examples)
-            validation_score = self._accuracy_on(held_out)
+            validation_score = self._accuracy_on(examples, held_out)
             n = len(rows)
         batch_size = self._rows_in_batch(n)
         rules = Rules(
@@ -204,8 +212,7 @@ class LearningNetwork(FittedNetwork):
         """The engine to train n of the examples with; engine_ tells which it is."""
         name: EngineName = self.engine
         if self.engine == "auto":
-            dense = not sparse.issparse(examples.X)
-            name = choice.choose(self._network, n, batch_size) if dense else "numpy"
+            name = choice.choose(self._network, examples.X, n, batch_size)
         self.engine_ = name
         return self._make_engine(name)
 
@@ -238,8 +245,8 @@ class LearningNetwork(FittedNetwork):
             )
         return int(min(self.batch_size, n))
 
-    def _split(self, examples: Examples) -> tuple[Array, Examples]:
-        """The numbers of the training rows, and the examples held out."""
+    def _split(self, examples: Examples) -> tuple[Array, Array]:
+        """The numbers of the training rows, and of those held out."""
         n, weight = examples.X.shape[0], examples.sample_weight
         if not 0 < math.ceil(self.validation_fraction * n) < n:
             raise ValueError(
@@ -268,20 +275,23 @@ class LearningNetwork(FittedNetwork):
                 "sample_weight is 0 for every row that the validation set leaves to "
                 "train on. Give more rows weight or set early_stopping=False."
             )
-        return rows, examples.take(held_out)
+        return rows, held_out
 
-    def _accuracy_on(self, held_out: Examples) -> Callable[[], float]:
-        X, y, sample_weight = held_out
-        if sample_weight is not None and not np.any(sample_weight):
-            raise ValueError(
-                "sample_weight is 0 for every row of the validation set, so no epoch "
-                "can be judged. Give more rows weight or set early_stopping=False."
-            )
-
+    def _accuracy_on(self, examples: Examples, rows: Array) -> Callable[[], float]:
+        """A function that tells the accuracy on these rows, which are not copied."""
+        y, sample_weight = examples.y[rows], examples.sample_weight
+        if sample_weight is not None:
+            sample_weight = sample_weight[rows]
+            if not np.any(sample_weight):
+                raise ValueError(
+                    "sample_weight is 0 for every row of the validation set, so no "
+                    "epoch can be judged. Give more rows weight or set "
+                    "early_stopping=False."
+                )
         engine = self._make_engine("numpy")
 
         def score() -> float:
-            decided = self._labelling.decide(engine.logits(self.theta_, X))
-            return labelling.accuracy(decided, y, sample_weight)
+            o_a = engine.logits(self.theta_, examples.X, rows)
+            return labelling.accuracy(self._labelling.decide(o_a), y, sample_weight)
 
         return score

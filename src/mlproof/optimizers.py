@@ -97,14 +97,23 @@ class Adam:
     def __post_init__(self) -> None:
         self.learning_rate = self.learning_rate_init
 
-    def update(self, theta: Array, grad: Array) -> None:
+    def update(self, theta: Array, grad: Array, changes: Array | None = None) -> None:
+        """Make a step; where ``changes`` is given and False, leave all as it is."""
         m, v = self.moments(theta)
         self.t += 1
+        self.learning_rate = self.rate(self.t)
+        if changes is None:
+            self._step(theta, grad, m, v)
+            return
+        parts = theta[changes], grad[changes], m[changes], v[changes]
+        self._step(*parts)
+        theta[changes], _, m[changes], v[changes] = parts
+
+    def _step(self, theta: Array, grad: Array, m: Array, v: Array) -> None:
         m *= self.beta_1
         m += (1 - self.beta_1) * grad
         v *= self.beta_2
         v += (1 - self.beta_2) * np.square(grad)
-        self.learning_rate = self.rate(self.t)
         theta -= self.learning_rate * m / (np.sqrt(v) + self.epsilon)  # (O.3)
 
     def moments(self, theta: Array) -> tuple[Array, Array]:

@@ -38,6 +38,7 @@ def describe(estimator: FittedNetwork) -> dict[str, Any]:
             "dtype": labelling.classes.dtype.str,
             "sparse": labelling.sparse,
         },
+        "input_scale": estimator._input_scale,
         "engine": estimator.engine_,
         "feature_names": None if names is None else [str(name) for name in names],
         "history": {
@@ -120,9 +121,12 @@ def _restore(
     engine = description.get("engine", "numpy")
     if engine not in ("numpy", "compiled"):
         raise ValueError(f"the engine {engine!r} is unknown")
+    scale = description.get("input_scale", 1.0)
+    if type(scale) not in (int, float) or not 0 < scale < float("inf"):
+        raise ValueError(f"input_scale must be a positive number, not {scale!r}")
     history = _history(description["history"])
     activation = description["activation"]
-    estimator._become(theta, units, activation, labelling, history, engine)
+    estimator._become(theta, units, activation, labelling, history, engine, scale)
 
 
 def _history(description: Any) -> History:

@@ -42,8 +42,8 @@ class Engine(Protocol):
     @property
     def network(self) -> Network: ...
 
-    def logits(self, theta: Array, X: Any) -> Array:
-        """o_a, (n, m), in bounded memory beyond the result."""
+    def logits(self, theta: Array, X: Any, rows: Array | None = None) -> Array:
+        """o_a of all rows or of these, (n, m), in bounded memory beyond the result."""
 
     def risk_and_gradient(
         self, theta: Array, batch: Examples, penalty: Penalty

@@ -42,14 +42,17 @@ def single_threaded_blas() -> Iterator[None]:
                 _limit.restore_original_limits()
 
 
-def _after_fork() -> None:
-    """Free a forked child of the lock and the limit that other threads held."""
-    global _lock, _users
-    _lock = threading.Lock()
+def _in_child() -> None:
+    """Free a forked child of the limit that threads of its parent wanted."""
+    global _users
     if _users:
         _limit.restore_original_limits()
     _users = 0
+    _lock.release()
 
 
+# While a limit is being changed OpenBLAS holds locks that a child would wait for.
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    os.register_at_fork(
+        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_in_child
+    )

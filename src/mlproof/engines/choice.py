@@ -1,6 +1,8 @@
 """Which engine computes: the one that was asked for, or the one that will be faster."""
 
-from typing import Literal
+from typing import Any, Literal
+
+from scipy import sparse
 
 from mlproof.deep import Network
 from mlproof.engines import Engine
@@ -10,34 +12,38 @@ from mlproof.parameters import n_theta
 
 EngineName = Literal["numpy", "compiled"]
 
-# What NumPy needs for a batch besides the products, for each layer of weights, and for
-# a multiplication in them: seconds, measured by benchmarks/engines.py.
-SECONDS_PER_LAYER, SECONDS_PER_PRODUCT = 4e-5, 3e-11
+# What NumPy needs for each layer of a batch, for each parameter when it changes, and
+# for a multiplication in a product: seconds, measured by benchmarks/engines.py.
+PER_LAYER, PER_PARAMETER, PER_PRODUCT = 4e-5, 3e-9, 2e-11
 # Loading the compiled kernels takes a third of a second, which a fit of the default 200
 # epochs gets back from epochs as long as this.
 WORTHWHILE = 2e-3
 
 
-def choose(network: Network, n_rows: int, batch_size: int) -> EngineName:
-    """The faster engine for epochs of this kind.
+def choose(network: Network, X: Any, n_rows: int, batch_size: int) -> EngineName:
+    """The faster engine for epochs of so many rows of X.
 
     It depends on the problem alone, not on what has been compiled before: engines agree
     to rounding, and the same fit shall give the same bits every time.
     """
+    parameters = n_theta(network.units)
+    products = parameters
+    if sparse.issparse(X):
+        products += network.units[1] * (X.nnz // X.shape[0] - X.shape[1])
     n_batches = -(-n_rows // batch_size)
-    seconds = (
-        n_batches * network.n_layers * SECONDS_PER_LAYER
-        + n_rows * 3 * n_theta(network.units) * SECONDS_PER_PRODUCT
-    )
+    per_batch = network.n_layers * PER_LAYER + parameters * PER_PARAMETER
+    seconds = n_batches * per_batch + n_rows * 3 * products * PER_PRODUCT
     return "compiled" if seconds > WORTHWHILE else "numpy"
 
 
-def engine(name: EngineName, network: Network, n_threads: int | None) -> Engine:
-    """An engine of this name; None means all the threads there are."""
+def engine(
+    name: EngineName, network: Network, n_threads: int | None, sparse_adam: str
+) -> Engine:
+    """An engine of this name; n_threads=None means all the cores there are."""
     threads = available() if n_threads is None else n_threads
     if name == "numpy":
-        return NumpyEngine(network, threads)
+        return NumpyEngine(network, threads, lazy_adam=sparse_adam == "lazy")
     # Numba is loaded by those who need it: it takes longer than all the rest.
     from mlproof.engines.compiled import CompiledEngine
 
-    return CompiledEngine(network, threads)
+    return CompiledEngine(network, threads, lazy_adam=sparse_adam == "lazy")

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from mlproof.deep import Network, backward, forward
 from mlproof.engines import Examples
 from mlproof.engines.blas import single_threaded_blas
 from mlproof.engines.chunks import chunks, tree_sum
 from mlproof.functions import Array
-from mlproof.optimizers import Optimizer
+from mlproof.optimizers import Adam, Optimizer
 from mlproof.parameters import views
 from mlproof.penalties import Penalty
 
@@ -27,22 +28,24 @@ class NumpyEngine:
 
     network: Network
     n_threads: int = 1  # for logits; a gradient is one thread's work
+    lazy_adam: bool = False  # on sparse examples, see untouched
 
-    def logits(self, theta: Array, X: Any) -> Array:
+    def logits(self, theta: Array, X: Any, rows: Array | None = None) -> Array:
         units = self.network.units
-        n = X.shape[0]
+        n = X.shape[0] if rows is None else len(rows)
         o_a = np.empty((n, units[-1]), dtype=theta.dtype)
 
-        def compute(rows: slice) -> None:
+        def compute(piece: slice) -> None:
             with _no_false_alarm():
-                o_a[rows] = forward(self.network, theta, X[rows]).o_a
+                chunk = X[piece if rows is None else rows[piece]]
+                o_a[piece] = forward(self.network, theta, chunk).o_a
 
         # Threads share chunks of rows, so how many there are does not show in the bits.
         pieces = chunks(n, units, theta.itemsize)
         with single_threaded_blas():
             if self.n_threads == 1 or n * theta.size < WORTH_A_THREAD:
-                for rows in pieces:
-                    compute(rows)
+                for piece in pieces:
+                    compute(piece)
             else:
                 with ThreadPoolExecutor(self.n_threads) as pool:
                     deque(pool.map(compute, pieces), maxlen=0)
@@ -95,6 +98,8 @@ class NumpyEngine:
                 order,
                 batch_size,
                 penalty,
+                self.network.units[1],
+                self.lazy_adam,
             )
 
 
@@ -117,6 +122,8 @@ def batch_by_batch(
     order: Array | None,
     batch_size: int,
     penalty: Penalty,
+    d_h: int,
+    lazy_adam: bool,
 ) -> float:
     """An epoch, as ``Engine.epoch`` wants it, that makes the gradient of each batch."""
     n = examples.X.shape[0] if order is None else len(order)
@@ -129,8 +136,23 @@ def batch_by_batch(
         risk, grad = risk_and_gradient(theta, batch, penalty)
         total += risk * (rows.stop - rows.start)
         visited += rows.stop - rows.start
-        optimizer.update(theta, grad)
+        if lazy_adam and isinstance(optimizer, Adam) and sparse.issparse(batch.X):
+            optimizer.update(theta, grad, touched(batch.X, d_h, theta.size))
+        else:
+            optimizer.update(theta, grad)
     return total / max(visited, 1)
+
+
+def touched(X: Any, d_h: int, n_theta: int) -> Array:
+    """Which parameters the lazy Adam changes after a batch of these sparse rows.
+
+    All but the weights of the first layer in columns without an entry  (N.8).
+    """
+    changes = np.ones(n_theta, dtype=bool)
+    columns = np.ones(X.shape[1], dtype=bool)
+    columns[X.indices] = False
+    changes[: columns.size * d_h].reshape(-1, d_h)[columns] = False
+    return changes
 
 
 def _no_false_alarm() -> np.errstate:

@@ -1,98 +1,77 @@
 """The fast engine: the formulas of deep.py as compiled loops, shared by threads.
 
 It computes what NumpyEngine computes, to rounding, and the same bits for any number of
-threads.  From above: this file takes an engine's orders, team.py and barrier.py keep
-the threads together, epoch.py goes through the batches; units.py, products.py and
-gather.py work on the rows of a chunk, update.py on a tile of theta; plan.py and
-workspace.py say where everything lies; toolchain.py, machine.py and elementary.py are
-what Numba lacks for the purpose.
+threads.  From above:
+
+    this file                     takes an engine's orders
+    team, barrier                 keep the threads together
+    epoch, sparse_epoch           go through the batches
+    gather, products, units       work on the rows of a chunk
+    update, sparse_rows           work on a tile of theta, or on rows of it
+    passes, plan, workspace,      say where everything lies, and hand it to the kernels
+      ledger, data, state
+    toolchain, machine,           what Numba lacks for the purpose
+      elementary
 """
 
 import time
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from mlproof.deep import Network
 from mlproof.engines import Examples
 from mlproof.engines.blas import single_threaded_blas
 from mlproof.engines.chunks import tree_sum
-from mlproof.engines.compiled import gather
-from mlproof.engines.compiled.epoch import (
-    ALPHA,
-    L1,
-    L2,
-    RISK,
-    ROWS,
-    STEPS,
-    epoch,
-)
-from mlproof.engines.compiled.plan import Plan, Table
+from mlproof.engines.compiled.data import Data
+from mlproof.engines.compiled.epoch import RISK, ROWS, STEPS
+from mlproof.engines.compiled.ledger import Ledger
+from mlproof.engines.compiled.passes import DensePass, SparsePass
+from mlproof.engines.compiled.plan import Plan
+from mlproof.engines.compiled.sparse_epoch import DEFERRED, EVERY_ROW, TOUCHED_ONLY
+from mlproof.engines.compiled.state import State
 from mlproof.engines.compiled.team import Team
 from mlproof.engines.compiled.toolchain import announced
-from mlproof.engines.compiled.update import ADAM, DESCEND, KEEP, MOMENTUM, NESTEROV
+from mlproof.engines.compiled.update import ADAM, KEEP
 from mlproof.engines.compiled.workspace import Workspace, table
 from mlproof.engines.numpy_engine import NumpyEngine, batch_by_batch, regularised
 from mlproof.functions import Array
-from mlproof.optimizers import SGD, Adam, Optimizer
-from mlproof.penalties import Penalty
+from mlproof.optimizers import Adam, Optimizer
+from mlproof.penalties import Penalty, no_penalty
 
 # Ctrl-C and the progress bar are answered between two calls of a kernel.
 SECONDS_PER_CALL = 0.05
-# Parameters times rows in a batch from which a second thread is worth waiting for.
+# Multiplications in a batch, forwards, from which a second thread is worth having.
 WORTH_A_THREAD = 200_000
 
-_compiled: set[Any] = set()  # the dtypes that the kernels are ready for
-
-NONE = np.empty(0)  # what a kernel is given that has no use for an argument
-
-
-class Data(NamedTuple):
-    """Examples as the kernels read them; held is the array that X describes."""
-
-    X: Table  #      three integers, see gather.py
-    y: Table  #      (n,)    class numbers, or none
-    labels: Array  # (n, m)  zeros and ones, or none
-    weight: Array  # (n,)    float64, or none
-    held: Array
-
-    @classmethod
-    def of(cls, examples: Examples, theta: Array) -> "Data":
-        X, y, weight = examples
-        in_rows = X.shape[1] == 1 or X.strides[1] == X.itemsize
-        if X.dtype.name not in gather.DTYPES or not in_rows:
-            X = np.ascontiguousarray(X, dtype=theta.dtype)
-        classes, labels = (y, NONE[:, None]) if y.ndim == 1 else (NONE, y)
-        return cls(
-            gather.describe(X),
-            np.ascontiguousarray(classes, dtype=np.int64),
-            np.ascontiguousarray(labels, dtype=np.uint8),
-            np.ascontiguousarray(NONE if weight is None else weight, dtype=np.float64),
-            X,
-        )
-
-    @property
-    def arguments(self) -> tuple[Any, ...]:
-        return self.X, 1.0, self.y, self.labels, self.weight
+_compiled: set[Any] = set()  # the kernels, and the dtypes they are ready for
 
 
 class CompiledEngine:
     """One engine for one fit: it keeps its workspace and its threads between epochs."""
 
-    def __init__(self, network: Network, n_threads: int = 1) -> None:
-        self.network, self.n_threads = network, n_threads
+    def __init__(
+        self, network: Network, n_threads: int = 1, lazy_adam: bool = False
+    ) -> None:
+        self.network, self.n_threads, self.lazy_adam = network, n_threads, lazy_adam
         self._team = Team(1)
         self._workspace: Workspace | None = None
         self._data: tuple[Examples, Data] | None = None
+        self._ledger: tuple[int, int, Ledger] | None = None
         self._seconds_per_batch = 0.0
 
-    def logits(self, theta: Array, X: Any) -> Array:
-        return NumpyEngine(self.network).logits(theta, X)
+    # ---- predicting, and single gradients -------------------------------------------
+
+    def logits(self, theta: Array, X: Any, rows: Array | None = None) -> Array:
+        return NumpyEngine(self.network, self.n_threads).logits(theta, X, rows)
 
     def risk_and_gradient(
         self, theta: Array, batch: Examples, penalty: Penalty
     ) -> tuple[float, Array]:
+        if sparse.issparse(batch.X):
+            return NumpyEngine(self.network).risk_and_gradient(theta, batch, penalty)
         s = batch.total_weight()
         if s == 0:
             return 0.0, np.zeros_like(theta)
@@ -111,22 +90,29 @@ class CompiledEngine:
         together = 1
         while together * 2 * chunk_rows <= plan.capacity:
             together *= 2
-        workspace = self._workspace_for(theta, min(together * chunk_rows, n))
         data, rows = self._data_for(batch, theta), np.arange(n)
-        no_penalty = np.zeros((3, self.network.n_layers))
+        workspace = self._workspace_for(
+            plan, theta, min(together * chunk_rows, n), batch
+        )
         for i in range(0, len(cut) - 1, together):
             piece = cut[i : i + together + 1]
-            grad = np.empty_like(theta)
-            length = int(piece[-1] - piece[0])
+            grad, length = np.empty_like(theta), int(piece[-1] - piece[0])
             workspace.totals[:] = 0
-            self._run(
+            one = DensePass(
                 workspace,
-                (0, 1, rows[piece[0] : piece[-1]], *data.arguments, s),
-                table(piece - piece[0]),
-                (KEEP, length),
-                (no_penalty, np.zeros(4), 0, theta, grad, grad),
+                data,
+                State(KEEP, np.zeros(4), 0, grad, grad),
+                no_penalty(self.network.n_layers),
+                theta,
+                rows[piece[0] : piece[-1]],
+                length,
+                cuts=table(piece - piece[0]),
+                total_weight=s,
             )
+            self._run(one.kernel, workspace, 0, 1, one.arguments(0))
             yield float(workspace.totals[RISK]) / length, grad
+
+    # ---- epochs ----------------------------------------------------------------------
 
     def epoch(
         self,
@@ -138,7 +124,8 @@ class CompiledEngine:
         penalty: Penalty,
     ) -> float:
         n = examples.X.shape[0] if order is None else len(order)
-        plan = Plan(self.network.units, theta.itemsize)
+        state = State.of(optimizer, theta)
+        plan, mode = self._plan(examples, theta, state, penalty)
         if batch_size > plan.capacity:
             return batch_by_batch(
                 self.risk_and_gradient,
@@ -148,40 +135,62 @@ class CompiledEngine:
                 order,
                 batch_size,
                 penalty,
+                self.network.units[1],
+                self.lazy_adam,
             )
-        workspace = self._workspace_for(theta, min(batch_size, n))
         data = self._data_for(examples, theta)
+        workspace = self._workspace_for(plan, theta, min(batch_size, n), examples)
         rows = np.arange(n) if order is None else order.astype(np.int64, copy=False)
-        cuts = table(plan.cuts(batch_size), plan.cuts(n % batch_size))
-        rule, settings, t, first, second = _state(optimizer, theta)
-        done, n_batches = 0, -(-n // batch_size)
-        # Added to by every call, so that when a call ends does not show in the bits.
-        totals = workspace.totals
-        totals[:] = 0
+        arguments = workspace, data, state, penalty, theta, rows, batch_size
+        if mode is None:
+            epoch_pass = DensePass(*arguments)
+        else:
+            ledger = self._ledger_for(data, theta, min(batch_size, n))
+            epoch_pass = SparsePass(mode, ledger, self._team, *arguments)
         with single_threaded_blas():
-            while done < n_batches:
-                end = min(done + self._batches_per_call(), n_batches)
-                began = time.perf_counter()
-                self._run(
-                    workspace,
-                    (done, end, rows, *data.arguments, 0.0),
-                    cuts,
-                    (rule, batch_size),
-                    (
-                        _penalty_table(penalty),
-                        settings,
-                        t + int(totals[STEPS]),
-                        theta,
-                        first,
-                        second,
-                    ),
-                )
-                self._seconds_per_batch = (time.perf_counter() - began) / (end - done)
-                done = end
+            self._go_through(epoch_pass, -(-n // batch_size))
+        totals = workspace.totals
         if isinstance(optimizer, Adam):
             optimizer.t += int(totals[STEPS])
             optimizer.learning_rate = optimizer.rate(optimizer.t)
         return float(totals[RISK] / max(totals[ROWS], 1))
+
+    def _plan(
+        self, examples: Examples, theta: Array, state: State, penalty: Penalty
+    ) -> tuple[Plan, int | None]:
+        """The plan of an epoch and, for sparse examples, how rows change."""
+        units, itemsize = self.network.units, theta.itemsize
+        if not sparse.issparse(examples.X):
+            return Plan(units, itemsize), None
+        if state.rule == ADAM:
+            mode = TOUCHED_ONLY if self.lazy_adam else EVERY_ROW
+        else:  # the sign of every weight moves it
+            mode = EVERY_ROW if penalty.l1[0] else DEFERRED
+        return Plan(units, itemsize, sparse=True, by_rows=mode != EVERY_ROW), mode
+
+    def _go_through(self, epoch_pass: DensePass, n_batches: int) -> None:
+        """All batches, so many at a time that Ctrl-C need not wait for long."""
+        # Added to by every call, so that when a call ends does not show in the bits.
+        totals = epoch_pass.workspace.totals
+        totals[:] = 0
+        done = 0
+        try:
+            epoch_pass.open()
+            while done < n_batches:
+                most = min(self._batches_per_call(), epoch_pass.most_batches())
+                end = min(done + most, n_batches)
+                began = time.perf_counter()
+                self._run(
+                    epoch_pass.kernel,
+                    epoch_pass.workspace,
+                    done,
+                    end,
+                    epoch_pass.arguments(int(totals[STEPS])),
+                )
+                self._seconds_per_batch = (time.perf_counter() - began) / (end - done)
+                done = end
+        finally:
+            epoch_pass.close()
 
     def _batches_per_call(self) -> int:
         if self._seconds_per_batch == 0:
@@ -190,71 +199,56 @@ class CompiledEngine:
 
     def _run(
         self,
+        kernel: Any,
         workspace: Workspace,
-        batches: tuple[Any, ...],
-        cuts: Table,
-        how: tuple[int, int],
-        state: tuple[Any, ...],
+        first_batch: int,
+        last_batch: int,
+        arguments: tuple[Any, ...],
     ) -> None:
-        plan = workspace.plan
-        description = workspace.description(*how)
-        tables = (plan.layers, plan.tiles, workspace.shares, cuts, description)
-        arguments = (*batches, *tables, *state, *workspace.buffers)
-        theta = state[3]
-        if theta.dtype not in _compiled:
-            with announced(theta.dtype.name):
-                epoch(0, 0, 0, *arguments[2:])  # no batch: this only compiles
-            _compiled.add(theta.dtype)
+        """These batches, by all threads."""
+        if (kernel, workspace.dtype) not in _compiled:
+            with announced(workspace.dtype.name):
+                kernel(0, 0, 0, *arguments)  # no batch: this only compiles
+            _compiled.add((kernel, workspace.dtype))
         try:
-            self._team.run(lambda thread: epoch(thread, *arguments), workspace.barrier)
+            self._team.run(
+                lambda thread: kernel(thread, first_batch, last_batch, *arguments),
+                workspace.barrier,
+            )
         except BaseException:
             self._workspace = None  # its barrier is broken
             raise
 
-    def _workspace_for(self, theta: Array, rows: int) -> Workspace:
-        """One that is large enough, the last one if it is."""
-        last = self._workspace
-        if last is None or last.dtype != theta.dtype or last.rows < rows:
-            alone = theta.size * rows < WORTH_A_THREAD
-            n_threads = 1 if alone else self.n_threads
-            if self._team.n_threads != n_threads:
-                self._team = Team(n_threads)
-            last = Workspace(self.network, theta.dtype, rows, n_threads)
-            self._workspace = last
-        return last
+    # ---- what outlives an epoch ------------------------------------------------------
 
     def _data_for(self, examples: Examples, theta: Array) -> Data:
         """What was made of the same examples for the last epoch, if it was."""
         if self._data is None or self._data[0] is not examples:
-            self._data = examples, Data.of(examples, theta)
+            data = Data.of(examples, theta, self.network.input_scale)
+            self._data = examples, data
         return self._data[1]
 
+    def _workspace_for(
+        self, plan: Plan, theta: Array, rows: int, examples: Examples
+    ) -> Workspace:
+        last = self._workspace
+        if last is not None and last.fits(plan, theta.dtype, rows):
+            return last
+        products = theta.size
+        if sparse.issparse(examples.X):
+            (n, d), d_h = examples.X.shape, self.network.units[1]
+            products += d_h * (examples.X.nnz // n - d)
+        n_threads = self.n_threads if products * rows >= WORTH_A_THREAD else 1
+        if self._team.n_threads != n_threads:
+            self._team = Team(n_threads)
+        self._workspace = Workspace(self.network, plan, theta.dtype, rows, n_threads)
+        return self._workspace
 
-def _penalty_table(penalty: Penalty) -> Array:
-    """The rows that epoch.py names: l1 and l2 of each layer, and alpha."""
-    rows = np.zeros((3, len(penalty.l1)))
-    rows[L1], rows[L2], rows[ALPHA, 0] = penalty.l1, penalty.l2, penalty.alpha
-    return rows
-
-
-def _state(optimizer: Optimizer, theta: Array) -> tuple[int, Array, int, Array, Array]:
-    """The rule, its numbers, the steps so far, and two moments, as kernels take them.
-
-    The moments are the optimiser's own arrays, which the kernel changes in place.
-    """
-    none = theta[:0]
-    if isinstance(optimizer, Adam):
-        m, v = optimizer.moments(theta)
-        betas = optimizer.beta_1, optimizer.beta_2
-        settings = optimizer.learning_rate_init, *betas, optimizer.epsilon
-        return ADAM, np.array(settings), optimizer.t, m, v
-    if not isinstance(optimizer, SGD):
-        raise TypeError(f"no kernel for {type(optimizer).__name__}")
-    settings = optimizer.learning_rate, optimizer.momentum, 0.0, 0.0
-    if optimizer.momentum == 0:
-        return DESCEND, np.array(settings), 0, none, none
-    rule = NESTEROV if optimizer.nesterov else MOMENTUM
-    return rule, np.array(settings), 0, optimizer.moment(theta), none
+    def _ledger_for(self, data: Data, theta: Array, rows: int) -> Ledger:
+        if self._ledger is None or self._ledger[:2] != (id(data), rows):
+            ledger = Ledger(data.X[0], self.network.units[0], rows, theta.dtype)
+            self._ledger = id(data), rows, ledger
+        return self._ledger[2]
 
 
 def _writable(theta: Array) -> Array:

@@ -30,7 +30,12 @@ from mlproof.engines.compiled.units import (
     logistic_loss,
     softmax_loss,
 )
-from mlproof.engines.compiled.update import add_penalty, step, tile_gradient
+from mlproof.engines.compiled.update import (
+    add_penalty,
+    rate_of_step,
+    step,
+    tile_gradient,
+)
 
 # The integers that describe the network, the optimiser and the length of a batch.
 ACTIVATION, OUTPUT, RULE, BATCH_SIZE, CAPACITY, SPARE_AT, WIDEST, N_THREADS = range(8)
@@ -49,16 +54,21 @@ def forward(
     capacity: int,
     start: int,
     rows: int,
+    dense: bool,
 ) -> None:
-    """From the rows of X to their logits; h_a becomes the derivative  (D.1, D.2)."""
+    """From the rows of X to their logits; h_a becomes the derivative  (D.1, D.2).
+
+    Unless X is dense, the pre-activations of the first layer are there already.
+    """
     last = layers.shape[0] - 1
     for k in range(last + 1):
         fan_in, fan_out = layers[k, FAN_IN], layers[k, FAN_OUT]
-        W = view(theta, layers[k, W_AT], fan_in, fan_out)
-        b = theta[layers[k, B_AT] : layers[k, B_AT] + fan_out]
-        H = view(work, layers[k, IN_AT] * capacity + start * fan_in, rows, fan_in)
         A = view(work, layers[k, OUT_AT] * capacity + start * fan_out, rows, fan_out)
-        forwards(H, W, b, A)
+        if dense or k > 0:
+            W = view(theta, layers[k, W_AT], fan_in, fan_out)
+            b = theta[layers[k, B_AT] : layers[k, B_AT] + fan_out]
+            H = view(work, layers[k, IN_AT] * capacity + start * fan_in, rows, fan_in)
+            forwards(H, W, b, A)
         if k < last:
             at = layers[k + 1, IN_AT] * capacity + start * fan_out
             activate(activation, A.reshape(-1), work[at : at + rows * fan_out])
@@ -89,6 +99,90 @@ def backward(
         backwards(G, W, grad_h_s)
         at = layers[k - 1, OUT_AT] * capacity + start * fan_in
         multiply(work[at : at + rows * fan_in], grad_h_s.reshape(-1))
+
+
+@part
+def sum_of_weights(rows: Any, weight: Any) -> Any:
+    """The s of (S.1) for a batch of these rows."""
+    if weight.size == 0:
+        return float(rows.size)
+    s = 0.0
+    for i in range(rows.size):
+        s += weight[rows[i]]
+    return s
+
+
+@part
+def cuts_of(cuts: Any, n: int, batch_size: int) -> Any:
+    """Where the chunks of this batch begin; the last, shorter one is cut by itself."""
+    cut = cuts[0 if n == batch_size else 1]
+    n_chunks = 0
+    while cut[n_chunks] < n:
+        n_chunks += 1
+    return cut[: n_chunks + 1]
+
+
+@part
+def through_the_network(
+    network: Any,
+    layers: Any,
+    theta: Any,
+    work: Any,
+    top: Any,
+    who: Any,
+    start: int,
+    y: Any,
+    labels: Any,
+    weight: Any,
+    s: float,
+    dense: bool,
+) -> Any:
+    """A chunk forwards to its loss, which is returned, and backwards."""
+    capacity, rows, m = network[CAPACITY], who.size, layers[-1, FAN_OUT]
+    forward(layers, network[ACTIVATION], theta, work, capacity, start, rows, dense)
+    # This chunk's own, for whatever is as wide as a layer.
+    spare = work[network[SPARE_AT] * capacity + start * network[WIDEST] :]
+    o_a = view(work, layers[-1, OUT_AT] * capacity + start * m, rows, m)
+    if network[OUTPUT] == SOFTMAX:
+        risk = softmax_loss(o_a, y, weight, who, s, top[start : start + rows])
+    else:
+        risk = logistic_loss(o_a, labels, weight, who, s, spare)
+    backward(layers, theta, work, capacity, spare, start, rows)
+    return risk
+
+
+@part
+def change(
+    network: Any,
+    tile: Any,
+    penalty: Any,
+    s: float,
+    settings: Any,
+    rate: float,
+    theta: Any,
+    grad: Any,
+    first: Any,
+    second: Any,
+) -> Any:
+    """Add the penalty's gradient to that of a tile and step; the penalty's value."""
+    here, layer, value = slice(tile[AT], tile[AT] + tile[SIZE]), tile[LAYER], 0.0
+    w = theta[here]
+    if tile[FIRST] >= 0:
+        l2 = penalty[L2, layer] + penalty[ALPHA, 0] / (2 * s)  # (S.3)
+        value = add_penalty(w, grad[: tile[SIZE]], penalty[L1, layer], l2)
+    step(network[RULE], settings, rate, w, grad, first[here], second[here])
+    return value
+
+
+@part
+def add_up(totals: Any, risks: Any, n_risks: int, n: int) -> None:
+    """Count a batch of n rows whose risk is the sum of these."""
+    risk = 0.0
+    for i in range(n_risks):
+        risk += risks[i]
+    totals[RISK] += risk * n
+    totals[ROWS] += n
+    totals[STEPS] += 1
 
 
 @kernel
@@ -140,66 +234,57 @@ def epoch(
     shares, totals, barrier = borrow(shares), borrow(totals), borrow(barrier)
 
     n_threads, capacity = network[N_THREADS], network[CAPACITY]
-    batch_size, spare_at = network[BATCH_SIZE], network[SPARE_AT]
-    d, m = layers[0, FAN_IN], layers[-1, FAN_OUT]
-    inputs = view(work, 0, capacity, d)
+    batch_size = network[BATCH_SIZE]
+    inputs = view(work, 0, capacity, layers[0, FAN_IN])
     for batch in range(first_batch, last_batch):
         rows = order[batch * batch_size : (batch + 1) * batch_size]
         n = rows.size
-        s = float(n)
-        if total_weight != 0:
-            s = total_weight
-        elif weight.size:
-            s = 0.0
-            for i in range(n):
-                s += weight[rows[i]]
-            if s == 0:  # nothing counts, so there is nothing to learn
-                continue
+        s = total_weight if total_weight != 0 else sum_of_weights(rows, weight)
+        if s == 0:  # nothing counts, so there is nothing to learn
+            continue
         t += 1
-        # The last batch may be shorter, and is cut in its own way.
-        cut = cuts[0 if n == batch_size else 1]
-        n_chunks = 0
-        while cut[n_chunks] < n:
-            n_chunks += 1
-        cut = cut[: n_chunks + 1]
+        rate = rate_of_step(network[RULE], settings, t)
+        cut = cuts_of(cuts, n, batch_size)
+        n_chunks = cut.size - 1
         risk_of = risks[batch & 1]  # what thread 0 has yet to add up is not overwritten
 
         for chunk in range(thread, n_chunks, n_threads):
             start, stop = cut[chunk], cut[chunk + 1]
-            mine = rows[start:stop]
-            gather(X, scale, mine, inputs[start:stop])
-            forward(
-                layers, network[ACTIVATION], theta, work, capacity, start, stop - start
+            who = rows[start:stop]
+            gather(X, scale, who, inputs[start:stop])
+            risk_of[chunk] = through_the_network(
+                network,
+                layers,
+                theta,
+                work,
+                top,
+                who,
+                start,
+                y,
+                labels,
+                weight,
+                s,
+                True,
             )
-            # This chunk's own, for whatever is as wide as a layer.
-            spare = work[spare_at * capacity + start * network[WIDEST] :]
-            o_a = view(work, layers[-1, OUT_AT] * capacity + start * m, stop - start, m)
-            if network[OUTPUT] == SOFTMAX:
-                risk_of[chunk] = softmax_loss(o_a, y, weight, mine, s, top[start:stop])
-            else:
-                risk_of[chunk] = logistic_loss(o_a, labels, weight, mine, s, spare)
-            backward(layers, theta, work, capacity, spare, start, stop - start)
         if not meet(barrier, n_threads):
             return
 
         for i in range(shares[thread], shares[thread + 1]):
-            tile = tiles[i]
-            tile_gradient(layers, tile, cut, work, capacity, sums[thread])
-            here = slice(tile[AT], tile[AT] + tile[SIZE])
-            w, grad = theta[here], sums[thread, 0, : tile[SIZE]]
-            value, layer = 0.0, tile[LAYER]
-            if tile[FIRST] >= 0:
-                l2 = penalty[L2, layer] + penalty[ALPHA, 0] / (2 * s)  # (S.3)
-                value = add_penalty(w, grad, penalty[L1, layer], l2)
-            risk_of[n_chunks + i] = value
-            step(network[RULE], settings, t, w, grad, first[here], second[here])
+            grad = sums[thread]
+            tile_gradient(layers, tiles[i], cut, work, capacity, grad)
+            risk_of[n_chunks + i] = change(
+                network,
+                tiles[i],
+                penalty,
+                s,
+                settings,
+                rate,
+                theta,
+                grad[0],
+                first,
+                second,
+            )
         if not meet(barrier, n_threads):
             return
-
         if thread == 0:
-            risk = 0.0
-            for i in range(n_chunks + tiles.shape[0]):
-                risk += risk_of[i]
-            totals[RISK] += risk * n
-            totals[ROWS] += n
-            totals[STEPS] += 1
+            add_up(totals, risk_of, n_chunks + tiles.shape[0], n)

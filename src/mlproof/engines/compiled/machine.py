@@ -71,6 +71,24 @@ def load(typingctx: Any, address: Any, index: Any, like: Any) -> Any:
 
 
 @intrinsic
+def prefetch(typingctx: Any, array: Any, index: Any) -> Any:
+    """Ask for the cache line of an element, and do not wait for it."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        i8, i32 = ir.IntType(8).as_pointer(), ir.IntType(32)
+        pointer = builder.bitcast(_element(context, builder, array, *args), i8)
+        function_type = ir.FunctionType(ir.VoidType(), [i8, i32, i32, i32])
+        function = cgutils.get_or_insert_function(
+            builder.module, function_type, "llvm.prefetch.p0"
+        )
+        read, keep, data = (ir.Constant(i32, value) for value in (0, 3, 1))
+        builder.call(function, [pointer, read, keep, data])
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64), generate
+
+
+@intrinsic
 def from_bits(typingctx: Any, bits: Any) -> Any:
     """The floating-point number that has these bits."""
     target = {types.int32: types.float32, types.int64: types.float64}.get(bits)

@@ -40,10 +40,15 @@ class Plan:
 
     units: tuple[int, ...]
     itemsize: int
+    # Sparse examples are not copied into the workspace, and the weights of the columns
+    # they touch are changed row by row, unless all of them are changed, tile by tile.
+    sparse: bool = False
+    by_rows: bool = False
 
     @cached_property
     def layers(self) -> Table:
-        rows, at, column, inputs = [], 0, self.units[0], 0
+        rows, at, inputs = [], 0, 0
+        column = 0 if self.sparse else self.units[0]
         for fan_in, fan_out in pairwise(self.units):
             rows.append((fan_in, fan_out, at, at + fan_in * fan_out, inputs, column))
             at += fan_in * fan_out + fan_out
@@ -71,10 +76,14 @@ class Plan:
         for k, (fan_in, fan_out, W_at, b_at, *_) in enumerate(self.layers.tolist()):
             count = min(max(round(fan_in * fan_out / TILE_SIZE), 1), fan_in)
             cuts = [i * fan_in // count for i in range(count + 1)]
-            rows += [
-                (k, first, last, W_at + first * fan_out, (last - first) * fan_out)
-                for first, last in pairwise(cuts)
-            ]
+            rows += (
+                []
+                if k == 0 and self.by_rows
+                else [
+                    (k, first, last, W_at + first * fan_out, (last - first) * fan_out)
+                    for first, last in pairwise(cuts)
+                ]
+            )
             rows.append((k, -1, -1, b_at, fan_out))
         return np.array(rows, dtype=np.int64)
 

@@ -80,38 +80,39 @@ def add_penalty(w: Any, grad: Any, l1: float, l2: float) -> Any:
 
 
 @part
+def rate_of_step(rule: int, settings: Any, t: int) -> Any:
+    """The learning rate of step t, for Adam with the bias corrections put into it."""
+    if rule != ADAM:
+        return settings[RATE]
+    correction = math.sqrt(1 - settings[DECAY_2] ** t)
+    return settings[RATE] * correction / (1 - settings[DECAY_1] ** t)
+
+
+@part
 def step(
-    rule: int, settings: Any, t: int, w: Any, grad: Any, first: Any, second: Any
+    rule: int, settings: Any, rate: float, w: Any, grad: Any, first: Any, second: Any
 ) -> None:
     """What the optimiser makes of the gradient, in the order of optimizers.py."""
     dtype = w.dtype.type
-    one, rate, decay_1 = dtype(1), dtype(settings[RATE]), dtype(settings[DECAY_1])
+    one, eta, decay_1 = dtype(1), dtype(rate), dtype(settings[DECAY_1])
     if rule == KEEP:
         for i in range(w.size):
             first[i] = grad[i]
     elif rule == DESCEND:
         for i in range(w.size):
-            w[i] -= rate * grad[i]  # (Q2.6)
+            w[i] -= eta * grad[i]  # (Q2.6)
     elif rule == MOMENTUM:
         for i in range(w.size):
-            first[i] = decay_1 * first[i] - rate * grad[i]  # (O.1)
+            first[i] = decay_1 * first[i] - eta * grad[i]  # (O.1)
             w[i] += first[i]  # (O.1)
     elif rule == NESTEROV:
         for i in range(w.size):
-            first[i] = decay_1 * first[i] - rate * grad[i]  # (O.1)
-            w[i] += decay_1 * first[i] - rate * grad[i]  # (O.2)
+            first[i] = decay_1 * first[i] - eta * grad[i]  # (O.1)
+            w[i] += decay_1 * first[i] - eta * grad[i]  # (O.2)
     else:
-        rate = dtype(adam_rate(settings, t))
         decay_2, epsilon = dtype(settings[DECAY_2]), dtype(settings[EPSILON])
         for i in range(w.size):
             g = grad[i]
             first[i] = decay_1 * first[i] + (one - decay_1) * g
             second[i] = decay_2 * second[i] + (one - decay_2) * (g * g)
-            w[i] -= rate * first[i] / (math.sqrt(second[i]) + epsilon)  # (O.3)
-
-
-@part
-def adam_rate(settings: Any, t: int) -> Any:
-    """The learning rate of step t with the bias corrections put into it  (O.3)."""
-    correction = math.sqrt(1 - settings[DECAY_2] ** t)
-    return settings[RATE] * correction / (1 - settings[DECAY_1] ** t)
+            w[i] -= eta * first[i] / (math.sqrt(second[i]) + epsilon)  # (O.3)

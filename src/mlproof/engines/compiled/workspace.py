@@ -13,43 +13,63 @@ from mlproof.functions import Array
 class Workspace:
     """The tables and buffers for batches of up to so many rows, in this dtype."""
 
-    def __init__(self, network: Network, dtype: Any, rows: int, n_threads: int) -> None:
-        self.dtype, self.n_threads = np.dtype(dtype), n_threads
-        self.plan = plan = Plan(network.units, self.dtype.itemsize)
-        self.rows = rows
-        self.activation = units.ACTIVATIONS.index(network.activation.name)
-        self.output = units.OUTPUTS.index(network.output.name)
-        self.shares = plan.shares(n_threads)
+    def __init__(
+        self, network: Network, plan: Plan, dtype: Any, rows: int, n_threads: int
+    ) -> None:
+        self.plan, self.dtype = plan, np.dtype(dtype)
+        self.rows, self.n_threads = rows, n_threads
+        self._activation = units.ACTIVATIONS.index(network.activation.name)
+        self._output = units.OUTPUTS.index(network.output.name)
+        self._shares = plan.shares(n_threads)
         n_chunks = len(plan.cuts(rows)) - 1
-        self.work = np.empty(plan.columns * rows, dtype)
         # The sums of a tile that wait for their partners in the tree, for each thread.
         height = n_chunks.bit_length() + 1
-        tile_size = int(plan.tiles[:, SIZE].max())
-        self.sums = np.empty((n_threads, height, tile_size), dtype)
-        self.top = np.empty(rows, dtype=np.int64)
-        self.risks = np.zeros((2, n_chunks + len(plan.tiles)))
+        tile_size = max(int(plan.tiles[:, SIZE].max()), plan.units[1])
+        self._work = np.empty(plan.columns * rows, dtype)
+        self._sums = np.empty((n_threads, height, tile_size), dtype)
+        self._top = np.empty(rows, dtype=np.int64)
+        self._risks = np.zeros((2, n_chunks + len(plan.tiles)))
         self.totals = np.zeros(3)
         self.barrier = barrier.new()
 
+    def fits(self, plan: Plan, dtype: Any, rows: int) -> bool:
+        """Whether these batches can be worked on in it."""
+        return self.plan == plan and self.dtype == dtype and self.rows >= rows
+
+    def cuts(self, *lengths: int) -> Table:
+        """Where the chunks of batches of these lengths begin, a row for each."""
+        return table(*(self.plan.cuts(length) for length in lengths))
+
+    def tables(self, rule: int, batch_size: int, cuts: Table) -> tuple[Table, ...]:
+        """What describes the network, the rule and the batches to a kernel."""
+        description = (
+            self._activation,
+            self._output,
+            rule,
+            batch_size,
+            self.rows,
+            self.plan.spare_at,
+            self.plan.widest,
+            self.n_threads,
+        )
+        return (
+            self.plan.layers,
+            self.plan.tiles,
+            self._shares,
+            cuts,
+            np.array(description, dtype=np.int64),
+        )
+
     @property
     def buffers(self) -> tuple[Array, ...]:
-        """The last arguments of the kernel."""
-        return (self.work, self.sums, self.top, self.risks, self.totals, self.barrier)
-
-    def description(self, rule: int, batch_size: int) -> Table:
-        """The integers that epoch.py names."""
-        return np.array(
-            [
-                self.activation,
-                self.output,
-                rule,
-                batch_size,
-                self.rows,
-                self.plan.spare_at,
-                self.plan.widest,
-                self.n_threads,
-            ],
-            dtype=np.int64,
+        """What a kernel writes to."""
+        return (
+            self._work,
+            self._sums,
+            self._top,
+            self._risks,
+            self.totals,
+            self.barrier,
         )
 
 

@@ -1,0 +1,78 @@
+"""The rows of the first layer that sparse batches touch, and what the others owe."""
+
+from typing import Any
+
+import numpy as np
+
+from mlproof.engines.compiled import barrier
+from mlproof.engines.compiled.plan import Table
+from mlproof.engines.compiled.sparse_epoch import close_ledger
+from mlproof.engines.compiled.sparse_rows import STEPS_DONE
+from mlproof.engines.compiled.team import Team
+from mlproof.functions import Array
+
+# Steps after which all rows are brought forward: so long are the tables.
+STEPS = 512
+# Parts of the columns whose squares are added up one after the other.
+BLOCKS = 64
+
+
+class Ledger:
+    """For a sparse X and batches of so many rows: tables that outlive an epoch."""
+
+    def __init__(self, indptr: Table, n_columns: int, rows: int, dtype: Any) -> None:
+        n_entries = int(np.sort(np.diff(indptr))[::-1][:rows].sum())
+        n_slots = min(n_entries, n_columns)
+        self._slot_of = np.full(n_columns, -1, dtype=np.int64)
+        self._touched = np.empty(n_slots, dtype=np.int64)
+        self._starts = np.zeros(n_slots + 1, dtype=np.int64)
+        self._members = np.empty(n_entries, dtype=np.int64)
+        self._values = np.empty(n_entries, dtype=dtype)
+        self._counters = np.zeros(2, dtype=np.int64)
+        self._last_step = np.zeros(n_columns, dtype=np.int64)
+        self._products = np.empty((4, STEPS + 1))
+        self._total = np.zeros(4)
+        self._before = np.zeros((n_slots, 4))
+        self._after = np.zeros((n_slots, 4))
+        self._blocks = np.zeros((min(BLOCKS, n_columns), 4))
+        self._begin()
+
+    def _begin(self) -> None:
+        self._counters[STEPS_DONE] = 0
+        self._products[:] = np.array([[1], [0], [0], [1]])  # nothing has happened
+
+    @property
+    def buffers(self) -> tuple[Any, ...]:
+        """The last arguments of the kernel."""
+        return (
+            self._slot_of,
+            self._touched,
+            self._starts,
+            self._members,
+            self._values,
+            self._counters,
+            self._last_step,
+            self._products,
+            self._total,
+            self._before,
+            self._after,
+        )
+
+    @property
+    def steps_left(self) -> int:
+        return STEPS - int(self._counters[STEPS_DONE])
+
+    def close(self, W: Array, V: Array, deferred: bool, l1: float, team: Team) -> None:
+        """Bring every row up to date, add up what the penalty needs, and begin anew.
+
+        W and V are (n_columns, d_h): the weights and their velocities.
+        """
+        arguments = self._last_step, self._products, self._counters, self._blocks
+        team.run(
+            lambda thread: close_ledger(
+                thread, team.n_threads, deferred, l1, W, V, *arguments
+            ),
+            barrier.new(),
+        )
+        self._total[:] = self._blocks.sum(axis=0)
+        self._begin()

@@ -1,0 +1,309 @@
+"""The same pass over sparse examples: the first layer alone is treated otherwise.
+
+Before the two halves of epoch.py, the batch is turned round to columns and the rows it
+touches are brought up to date; in the second half the threads share those rows and the
+tiles of the other layers.  Where every row changes at every step, under an L1 penalty
+and by the exact Adam, the first layer has tiles too, and only its gradient is sparse.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from mlproof.engines.compiled.barrier import meet
+from mlproof.engines.compiled.epoch import (
+    ALPHA,
+    BATCH_SIZE,
+    CAPACITY,
+    L1,
+    L2,
+    N_THREADS,
+    RULE,
+    add_up,
+    change,
+    cuts_of,
+    sum_of_weights,
+    through_the_network,
+)
+from mlproof.engines.compiled.machine import borrow, prefetch
+from mlproof.engines.compiled.plan import (
+    B_AT,
+    FAN_IN,
+    FAN_OUT,
+    FIRST,
+    LAST,
+    LAYER,
+    OUT_AT,
+    W_AT,
+)
+from mlproof.engines.compiled.products import view
+from mlproof.engines.compiled.sparse_rows import (
+    ABSOLUTE,
+    STEPS_DONE,
+    TOUCHED,
+    WW,
+    bring_forward,
+    forget_batch,
+    forwards_sparse,
+    index_batch,
+    pass_step,
+    pass_sums,
+    recurrence,
+    row_gradient,
+    row_sums,
+    share_of_slots,
+)
+from mlproof.engines.compiled.toolchain import kernel, part
+from mlproof.engines.compiled.update import (
+    ADAM,
+    DECAY_1,
+    add_penalty,
+    rate_of_step,
+    step,
+    tile_gradient,
+)
+
+# How the rows of the first layer change: all at every step; those touched, the others
+# when they are needed (SGD); or those touched alone (the lazy Adam).
+EVERY_ROW, DEFERRED, TOUCHED_ONLY = range(3)
+
+# Rows lie anywhere in memory: they are asked for so many rows ahead, line by line.
+AHEAD, LINE = 8, 16
+
+
+@part
+def sparse_tile_gradient(
+    tile: Any, slot_of: Any, starts: Any, members: Any, values: Any, G: Any, grad: Any
+) -> None:
+    """The gradient of a tile of the first layer, zero in the rows not touched."""
+    fan_out = G.shape[1]
+    for column in range(tile[FIRST], tile[LAST]):
+        at = (column - tile[FIRST]) * fan_out
+        row, slot = grad[at : at + fan_out], slot_of[column]
+        if slot < 0:
+            for j in range(fan_out):
+                row[j] = 0
+        else:
+            row_gradient(starts[slot], starts[slot + 1], members, values, G, row)
+
+
+@kernel
+def sparse_epoch(
+    thread: int,
+    first_batch: int,
+    last_batch: int,
+    order: Any,
+    indptr: Any,
+    indices: Any,
+    data: Any,
+    y: Any,
+    labels: Any,
+    weight: Any,
+    layers: Any,
+    tiles: Any,
+    shares: Any,
+    cuts: Any,
+    network: Any,
+    penalty: Any,
+    settings: Any,
+    t: int,
+    theta: Any,
+    first: Any,
+    second: Any,
+    work: Any,
+    sums: Any,
+    top: Any,
+    risks: Any,
+    totals: Any,
+    barrier: Any,
+    mode: int,
+    slot_of: Any,
+    touched: Any,
+    starts: Any,
+    members: Any,
+    values: Any,
+    counters: Any,
+    last_step: Any,
+    ledger: Any,
+    total: Any,
+    before: Any,
+    after: Any,
+) -> None:
+    """The part of one thread in these batches of the epoch."""
+    order, indptr, indices, data = (
+        borrow(order),
+        borrow(indptr),
+        borrow(indices),
+        borrow(data),
+    )
+    y, labels, weight = borrow(y), borrow(labels), borrow(weight)
+    layers, tiles, cuts = borrow(layers), borrow(tiles), borrow(cuts)
+    network, penalty, settings = borrow(network), borrow(penalty), borrow(settings)
+    theta, first, second = borrow(theta), borrow(first), borrow(second)
+    work, sums, top, risks = borrow(work), borrow(sums), borrow(top), borrow(risks)
+    shares, totals, barrier = borrow(shares), borrow(totals), borrow(barrier)
+    slot_of, touched, starts = borrow(slot_of), borrow(touched), borrow(starts)
+    members, values, counters = borrow(members), borrow(values), borrow(counters)
+    last_step, ledger, total = borrow(last_step), borrow(ledger), borrow(total)
+    before, after = borrow(before), borrow(after)
+
+    n_threads, capacity = network[N_THREADS], network[CAPACITY]
+    batch_size, rule = network[BATCH_SIZE], network[RULE]
+    d, fan_out = layers[0, FAN_IN], layers[0, FAN_OUT]
+    W = view(theta, layers[0, W_AT], d, fan_out)
+    b = theta[layers[0, B_AT] : layers[0, B_AT] + fan_out]
+    V = view(first, layers[0, W_AT], d, fan_out)
+    deferred = mode == DEFERRED
+    M = np.zeros(4)
+    for batch in range(first_batch, last_batch):
+        rows = order[batch * batch_size : (batch + 1) * batch_size]
+        n = rows.size
+        s = sum_of_weights(rows, weight)
+        if s == 0:  # nothing counts, so there is nothing to learn
+            continue
+        t += 1
+        rate = rate_of_step(rule, settings, t)
+        l1, l2 = penalty[L1, 0], penalty[L2, 0]
+        l2 += penalty[ALPHA, 0] / (2 * s)  # (S.3)
+        penalised = l1 != 0 or l2 != 0
+        cut = cuts_of(cuts, n, batch_size)
+        n_chunks = cut.size - 1
+        risk_of = risks[batch & 1]
+
+        if thread == 0:
+            index_batch(
+                rows,
+                indptr,
+                indices,
+                data,
+                slot_of,
+                touched,
+                starts,
+                members,
+                values,
+                counters,
+            )
+        if not meet(barrier, n_threads):
+            return
+        n_touched, now = counters[TOUCHED], counters[STEPS_DONE]
+        begin = share_of_slots(starts, n_touched, thread, n_threads)
+        end = share_of_slots(starts, n_touched, thread + 1, n_threads)
+        if mode != EVERY_ROW:
+            for slot in range(begin, end):
+                if slot + AHEAD < end:
+                    at = layers[0, W_AT] + touched[slot + AHEAD] * fan_out
+                    for j in range(0, fan_out, LINE):
+                        prefetch(theta, at + j)
+                        prefetch(first, at + j)
+                column = touched[slot]
+                if deferred and last_step[column] != now:
+                    bring_forward(ledger[:, last_step[column]], W[column], V[column])
+                if penalised:
+                    row_sums(W[column], V[column], deferred, l1, before[slot])
+            if not meet(barrier, n_threads):
+                return
+
+        for chunk in range(thread, n_chunks, n_threads):
+            start, stop = cut[chunk], cut[chunk + 1]
+            who = rows[start:stop]
+            at = layers[0, OUT_AT] * capacity + start * fan_out
+            A = view(work, at, stop - start, fan_out)
+            forwards_sparse(who, indptr, indices, data, W, b, A)
+            risk_of[chunk] = through_the_network(
+                network,
+                layers,
+                theta,
+                work,
+                top,
+                who,
+                start,
+                y,
+                labels,
+                weight,
+                s,
+                False,
+            )
+        if not meet(barrier, n_threads):
+            return
+
+        G = view(work, layers[0, OUT_AT] * capacity, n, fan_out)
+        grad = sums[thread]
+        if mode != EVERY_ROW:
+            for slot in range(begin, end):
+                if rule == ADAM and slot + AHEAD < end:
+                    at = layers[0, W_AT] + touched[slot + AHEAD] * fan_out
+                    for j in range(0, fan_out, LINE):
+                        prefetch(second, at + j)
+                column, row = touched[slot], grad[0, :fan_out]
+                row_gradient(starts[slot], starts[slot + 1], members, values, G, row)
+                add_penalty(W[column], row, l1, l2)
+                at = layers[0, W_AT] + column * fan_out
+                here = slice(at, at + fan_out)
+                step(rule, settings, rate, theta[here], row, first[here], second[here])
+                if deferred:
+                    last_step[column] = now + 1
+                if penalised:
+                    row_sums(W[column], V[column], deferred, l1, after[slot])
+        for i in range(shares[thread], shares[thread + 1]):
+            tile = tiles[i]
+            if tile[LAYER] == 0 and tile[FIRST] >= 0:
+                sparse_tile_gradient(tile, slot_of, starts, members, values, G, grad[0])
+            else:
+                tile_gradient(layers, tile, cut, work, capacity, grad)
+            risk_of[n_chunks + i] = change(
+                network,
+                tile,
+                penalty,
+                s,
+                settings,
+                rate,
+                theta,
+                grad[0],
+                first,
+                second,
+            )
+        if not meet(barrier, n_threads):
+            return
+        if thread == 0:
+            if mode != EVERY_ROW:
+                risk_of[0] += l2 * total[WW] + l1 * total[ABSOLUTE]
+                if deferred:
+                    recurrence(rule, rate, settings[DECAY_1], l2, M)
+                    pass_step(M, ledger, counters)
+                else:
+                    M[0], M[1], M[2], M[3] = 1, 0, 0, 1
+                if penalised:
+                    pass_sums(M, total, before, after, n_touched)
+            forget_batch(slot_of, touched, counters)
+            add_up(totals, risk_of, n_chunks + tiles.shape[0], n)
+
+
+@kernel
+def close_ledger(
+    thread: int,
+    n_threads: int,
+    deferred: bool,
+    l1: float,
+    W: Any,
+    V: Any,
+    last_step: Any,
+    ledger: Any,
+    counters: Any,
+    sums: Any,
+) -> None:
+    """Bring the rows of one thread up to date, and add up their squares.
+
+    sums is (n_blocks, 4), each row for an equal share of the columns: cut the same way
+    for any number of threads.
+    """
+    now, d, n_blocks = counters[STEPS_DONE], W.shape[0], sums.shape[0]
+    row = np.zeros(4)
+    for block in range(thread, n_blocks, n_threads):
+        sums[block] = 0
+        for column in range(block * d // n_blocks, (block + 1) * d // n_blocks):
+            if last_step[column] != now:
+                bring_forward(ledger[:, last_step[column]], W[column], V[column])
+            last_step[column] = 0
+            row_sums(W[column], V[column], deferred, l1, row)
+            for i in range(4):
+                sums[block, i] += row[i]
