@@ -32,7 +32,7 @@ EXTENSIONS = [
     *(f"D.{i}" for i in range(1, 6)),
     *(f"L.{i}" for i in range(1, 5)),
     *(f"S.{i}" for i in range(1, 4)),
-    *(f"O.{i}" for i in range(1, 4)),
+    *(f"O.{i}" for i in range(1, 7)),
 ]
 
 LABEL = r"[A-Z]\d?(?:\.\d+)+"

@@ -101,7 +101,7 @@ default='relu'
         What 'adam' does, when X is sparse, with the first-layer weights of columns in
         which a batch has no entry.  'exact' changes them as it would for dense X, which
         visits every weight at every step; 'lazy' leaves them and their moments as they
-        are, the penalty included, so that the work is that of the entries (N.8).
+        are, the penalty included, so that the work is that of the entries (O.6).
     input_scale : float, default=1.0
         The network sees ``input_scale * X``, in training and prediction.  With 1 / 255,
         images of uint8 are trained on as they are, a batch at a time converted.

@@ -146,7 +146,7 @@ def batch_by_batch(
 def touched(X: Any, d_h: int, n_theta: int) -> Array:
     """Which parameters the lazy Adam changes after a batch of these sparse rows.
 
-    All but the weights of the first layer in columns without an entry  (N.8).
+    All but the weights of the first layer in columns without an entry  (O.6).
     """
     changes = np.ones(n_theta, dtype=bool)
     columns = np.ones(X.shape[1], dtype=bool)

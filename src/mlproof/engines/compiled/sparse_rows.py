@@ -7,7 +7,7 @@ the penalty alone, so under SGD such a row and its velocity obey a linear recurr
     (w, v) <- M_t (w, v),    M_t a matrix of 2 x 2 numbers, the same for all rows,
 
 and a row that was left alone for some steps is brought forward by one product of their
-matrices when it is touched again, or when the ledger is closed (N.7).
+matrices when it is touched again, or when the ledger is closed (O.4).
 """
 
 from typing import Any
@@ -131,7 +131,7 @@ def row_gradient(
 
 @part
 def recurrence(rule: int, rate: float, momentum: float, l2: float, M: Any) -> None:
-    """The matrix of a step whose gradient is that of the penalty alone, 2 l2 w."""
+    """M_t, of a step whose gradient is that of the penalty alone, 2 l2 w  (O.4)."""
     shrink = 2 * rate * l2
     M[2], M[3] = -shrink, momentum  # v <- momentum v - shrink w  (O.1)
     if rule == NESTEROV:
@@ -185,7 +185,7 @@ def pass_step(M: Any, ledger: Any, counters: Any) -> None:
 
 @part
 def pass_sums(M: Any, total: Any, before: Any, after: Any, n_touched: int) -> None:
-    """The sums over all rows after a step: M is that of the rows not touched."""
+    """The sums over all rows after a step: M is that of rows not touched  (O.5)."""
     for slot in range(n_touched):
         for i in range(4):
             total[i] -= before[slot, i]
