@@ -13,4 +13,6 @@ def available() -> int:
     """
     told = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
     cores = int(cpu_count())
-    return min(cores, int(told)) if told.isdigit() and int(told) > 0 else cores
+    # Nine digits are more than enough; int refuses thousands of them.
+    is_number = told.isdecimal() and len(told) < 10 and int(told) > 0
+    return min(cores, int(told)) if is_number else cores

@@ -59,7 +59,7 @@ class CompiledEngine:
         self._team = Team(1)
         self._workspace: Workspace | None = None
         self._data: tuple[Examples, Data] | None = None
-        self._ledger: tuple[int, int, Ledger] | None = None
+        self._ledger: tuple[Data, int, Ledger] | None = None
         self._seconds_per_batch = 0.0
 
     # ---- predicting, and single gradients -------------------------------------------
@@ -140,19 +140,23 @@ class CompiledEngine:
             )
         data = self._data_for(examples, theta)
         workspace = self._workspace_for(plan, theta, min(batch_size, n), examples)
-        rows = np.arange(n) if order is None else order.astype(np.int64, copy=False)
+        rows = (
+            np.arange(n) if order is None else np.require(order, np.int64, ["C", "W"])
+        )
         arguments = workspace, data, state, penalty, theta, rows, batch_size
         if mode is None:
             epoch_pass = DensePass(*arguments)
         else:
             ledger = self._ledger_for(data, theta, min(batch_size, n))
             epoch_pass = SparsePass(mode, ledger, self._team, *arguments)
-        with single_threaded_blas():
-            self._go_through(epoch_pass, -(-n // batch_size))
         totals = workspace.totals
-        if isinstance(optimizer, Adam):
-            optimizer.t += int(totals[STEPS])
-            optimizer.learning_rate = optimizer.rate(optimizer.t)
+        try:
+            with single_threaded_blas():
+                self._go_through(epoch_pass, -(-n // batch_size))
+        finally:
+            if isinstance(optimizer, Adam):
+                optimizer.t += int(totals[STEPS])
+                optimizer.learning_rate = optimizer.rate(optimizer.t)
         return float(totals[RISK] / max(totals[ROWS], 1))
 
     def _plan(
@@ -245,10 +249,11 @@ class CompiledEngine:
         return self._workspace
 
     def _ledger_for(self, data: Data, theta: Array, rows: int) -> Ledger:
-        if self._ledger is None or self._ledger[:2] != (id(data), rows):
+        last = self._ledger
+        if last is None or last[0] is not data or last[1] != rows:
             ledger = Ledger(data.X[0], self.network.units[0], rows, theta.dtype)
-            self._ledger = id(data), rows, ledger
-        return self._ledger[2]
+            self._ledger = last = data, rows, ledger
+        return last[2]
 
 
 def _writable(theta: Array) -> Array:

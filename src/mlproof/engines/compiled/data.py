@@ -29,21 +29,23 @@ class Data(NamedTuple):
         described: tuple[Any, ...]
         if sparse.issparse(X):
             described = (
-                X.indptr.astype(np.int64, copy=False),
-                X.indices.astype(np.int32, copy=False),
-                scaled(X.data, scale, theta).astype(theta.dtype, copy=False),
+                np.require(X.indptr, np.int64, ["C", "W"]),
+                np.require(X.indices, np.int32, ["C", "W"]),
+                np.require(scaled(X.data, scale, theta), theta.dtype, ["C", "W"]),
             )
         else:
             in_rows = X.shape[1] == 1 or X.strides[1] == X.itemsize
-            if X.dtype.name not in gather.DTYPES or not in_rows:
+            known = X.dtype.name in gather.DTYPES and X.dtype.isnative
+            if not (known and in_rows):
                 X = np.ascontiguousarray(X, dtype=theta.dtype)
             described = gather.describe(X), scale
         classes, labels = (y, NONE[:, None]) if y.ndim == 1 else (NONE, y)
         return cls(
             described,
-            np.ascontiguousarray(classes, dtype=np.int64),
-            np.ascontiguousarray(labels, dtype=np.uint8),
-            np.ascontiguousarray(NONE if weight is None else weight, dtype=np.float64),
+            # A read-only array would need kernels of its own.
+            np.require(classes, np.int64, ["C", "W"]),
+            np.require(labels, np.uint8, ["C", "W"]),
+            np.require(NONE if weight is None else weight, np.float64, ["C", "W"]),
             X,
         )
 

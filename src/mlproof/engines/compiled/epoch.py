@@ -27,6 +27,8 @@ from mlproof.engines.compiled.toolchain import kernel, part
 from mlproof.engines.compiled.units import (
     SOFTMAX,
     activate,
+    add_biases,
+    deactivate,
     logistic_loss,
     softmax_loss,
 )
@@ -56,33 +58,30 @@ def forward(
     rows: int,
     dense: bool,
 ) -> None:
-    """From the rows of X to their logits; h_a becomes the derivative  (D.1, D.2).
+    """From the rows of X to their logits  (D.1, D.2).
 
-    Unless X is dense, the pre-activations of the first layer are there already.
+    Unless X is dense, its product with the weights of the first layer is there already.
     """
     last = layers.shape[0] - 1
     for k in range(last + 1):
         fan_in, fan_out = layers[k, FAN_IN], layers[k, FAN_OUT]
         A = view(work, layers[k, OUT_AT] * capacity + start * fan_out, rows, fan_out)
+        b = theta[layers[k, B_AT] : layers[k, B_AT] + fan_out]
         if dense or k > 0:
             W = view(theta, layers[k, W_AT], fan_in, fan_out)
-            b = theta[layers[k, B_AT] : layers[k, B_AT] + fan_out]
-            H = view(work, layers[k, IN_AT] * capacity + start * fan_in, rows, fan_in)
-            forwards(H, W, b, A)
+            X = view(work, layers[k, IN_AT] * capacity + start * fan_in, rows, fan_in)
+            forwards(X, W, A)
         if k < last:
             at = layers[k + 1, IN_AT] * capacity + start * fan_out
-            activate(activation, A.reshape(-1), work[at : at + rows * fan_out])
-
-
-@part
-def multiply(left: Any, right: Any) -> None:
-    for i in range(left.size):
-        left[i] *= right[i]
+            activate(activation, A, b, view(work, at, rows, fan_out))
+        else:
+            add_biases(A, b)
 
 
 @part
 def backward(
     layers: Any,
+    activation: int,
     theta: Any,
     work: Any,
     capacity: int,
@@ -97,8 +96,9 @@ def backward(
         G = view(work, layers[k, OUT_AT] * capacity + start * fan_out, rows, fan_out)
         grad_h_s = view(spare, 0, rows, fan_in)
         backwards(G, W, grad_h_s)
-        at = layers[k - 1, OUT_AT] * capacity + start * fan_in
-        multiply(work[at : at + rows * fan_in], grad_h_s.reshape(-1))
+        A = view(work, layers[k - 1, OUT_AT] * capacity + start * fan_in, rows, fan_in)
+        H = view(work, layers[k, IN_AT] * capacity + start * fan_in, rows, fan_in)
+        deactivate(activation, A, H, grad_h_s)
 
 
 @part
@@ -147,7 +147,8 @@ def through_the_network(
         risk = softmax_loss(o_a, y, weight, who, s, top[start : start + rows])
     else:
         risk = logistic_loss(o_a, labels, weight, who, s, spare)
-    backward(layers, theta, work, capacity, spare, start, rows)
+    activation = network[ACTIVATION]
+    backward(layers, activation, theta, work, capacity, spare, start, rows)
     return risk
 
 
@@ -246,7 +247,7 @@ def epoch(
         rate = rate_of_step(network[RULE], settings, t)
         cut = cuts_of(cuts, n, batch_size)
         n_chunks = cut.size - 1
-        risk_of = risks[batch & 1]  # what thread 0 has yet to add up is not overwritten
+        risk_of = risks[t & 1]  # what thread 0 has yet to add up is not overwritten
 
         for chunk in range(thread, n_chunks, n_threads):
             start, stop = cut[chunk], cut[chunk + 1]

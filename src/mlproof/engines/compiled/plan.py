@@ -28,8 +28,8 @@ FAN_IN, FAN_OUT, W_AT, B_AT, IN_AT, OUT_AT = range(6)
 # the tile begins in theta and how many numbers it has.
 LAYER, FIRST, LAST, AT, SIZE = range(5)
 
-# Numbers in a tile, about: what is done with it is done in the first-level cache.
-TILE_SIZE = 4096
+# Numbers in a tile, about: all that is done with it is done in the cache.
+TILE_SIZE = 8192
 # Bytes that the rows worked on together may take; a longer batch is taken in turns.
 CAPACITY_BYTES = 32 * 2**20
 

@@ -29,12 +29,13 @@ def _by_loops(rows: int, fan_in: int, fan_out: int) -> Any:
 
 
 @part
-def _dot_rows(X: Any, W: Any, b: Any, A: Any) -> None:
-    """A = b + X W for a single output, four rows at a time."""
+def _dot_rows(X: Any, W: Any, A: Any) -> None:
+    """A = X W for a single output, four rows at a time."""
     rows, fan_in = X.shape
+    zero = A.dtype.type(0)
     whole = rows - rows % 4
     for i in range(0, whole, 4):
-        a_0, a_1, a_2, a_3 = b[0], b[0], b[0], b[0]
+        a_0, a_1, a_2, a_3 = zero, zero, zero, zero
         for k in range(fan_in):
             w = W[k, 0]
             a_0 += X[i, k] * w
@@ -43,19 +44,19 @@ def _dot_rows(X: Any, W: Any, b: Any, A: Any) -> None:
             a_3 += X[i + 3, k] * w
         A[i, 0], A[i + 1, 0], A[i + 2, 0], A[i + 3, 0] = a_0, a_1, a_2, a_3
     for i in range(whole, rows):
-        a = b[0]
+        a = zero
         for k in range(fan_in):
             a += X[i, k] * W[k, 0]
         A[i, 0] = a
 
 
 @part
-def forwards(X: Any, W: Any, b: Any, A: Any) -> None:
-    """A = b + X W  (D.1, D.2)."""
+def forwards(X: Any, W: Any, A: Any) -> None:
+    """A = X W: the pre-activations but for the biases, which units.py adds."""
     rows, fan_in = X.shape
     fan_out = W.shape[1]
     if fan_out == 1:
-        _dot_rows(X, W, b, A)
+        _dot_rows(X, W, A)
     elif _by_loops(rows, fan_in, fan_out):
         # Two inputs at a time: A is read and written half as often.
         single = fan_in & 1
@@ -63,14 +64,15 @@ def forwards(X: Any, W: Any, b: Any, A: Any) -> None:
             if single:
                 x = X[i, 0]
                 for j in range(fan_out):
-                    A[i, j] = b[j] + x * W[0, j]
+                    A[i, j] = x * W[0, j]
             else:
+                x, x_1 = X[i, 0], X[i, 1]
                 for j in range(fan_out):
-                    A[i, j] = b[j]
-            for k in range(single, fan_in, 2):
-                x_0, x_1 = X[i, k], X[i, k + 1]
+                    A[i, j] = x * W[0, j] + x_1 * W[1, j]
+            for k in range(2 - single, fan_in, 2):
+                x, x_1 = X[i, k], X[i, k + 1]
                 for j in range(fan_out):
-                    A[i, j] += x_0 * W[k, j] + x_1 * W[k + 1, j]
+                    A[i, j] += x * W[k, j] + x_1 * W[k + 1, j]
     else:
         # BLAS counts by columns, and so sees the transposed matrices: A' = W' X'.
         gemm(
@@ -79,7 +81,7 @@ def forwards(X: Any, W: Any, b: Any, A: Any) -> None:
             fan_out,
             rows,
             fan_in,
-            b[0],
+            W[0, 0],
             address_of(W),
             fan_out,
             address_of(X),
@@ -87,9 +89,6 @@ def forwards(X: Any, W: Any, b: Any, A: Any) -> None:
             address_of(A),
             fan_out,
         )
-        for i in range(rows):
-            for j in range(fan_out):
-                A[i, j] += b[j]
 
 
 @part

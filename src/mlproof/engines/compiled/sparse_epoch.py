@@ -27,7 +27,6 @@ from mlproof.engines.compiled.epoch import (
 )
 from mlproof.engines.compiled.machine import borrow, prefetch
 from mlproof.engines.compiled.plan import (
-    B_AT,
     FAN_IN,
     FAN_OUT,
     FIRST,
@@ -151,7 +150,6 @@ def sparse_epoch(
     batch_size, rule = network[BATCH_SIZE], network[RULE]
     d, fan_out = layers[0, FAN_IN], layers[0, FAN_OUT]
     W = view(theta, layers[0, W_AT], d, fan_out)
-    b = theta[layers[0, B_AT] : layers[0, B_AT] + fan_out]
     V = view(first, layers[0, W_AT], d, fan_out)
     deferred = mode == DEFERRED
     M = np.zeros(4)
@@ -168,7 +166,7 @@ def sparse_epoch(
         penalised = l1 != 0 or l2 != 0
         cut = cuts_of(cuts, n, batch_size)
         n_chunks = cut.size - 1
-        risk_of = risks[batch & 1]
+        risk_of = risks[t & 1]
 
         if thread == 0:
             index_batch(
@@ -208,7 +206,7 @@ def sparse_epoch(
             who = rows[start:stop]
             at = layers[0, OUT_AT] * capacity + start * fan_out
             A = view(work, at, stop - start, fan_out)
-            forwards_sparse(who, indptr, indices, data, W, b, A)
+            forwards_sparse(who, indptr, indices, data, W, A)
             risk_of[chunk] = through_the_network(
                 network,
                 layers,

@@ -88,14 +88,14 @@ def share_of_slots(starts: Any, n_touched: int, thread: int, n_threads: int) -> 
 
 @part
 def forwards_sparse(
-    who: Any, indptr: Any, indices: Any, data: Any, W: Any, b: Any, A: Any
+    who: Any, indptr: Any, indices: Any, data: Any, W: Any, A: Any
 ) -> None:
-    """A = b + X W for the sparse rows of these numbers  (D.1)."""
+    """A = X W for the sparse rows of these numbers  (D.1)."""
     fan_out = W.shape[1]
     for i in range(who.size):
         begin, end = indptr[who[i]], indptr[who[i] + 1]
         for j in range(fan_out):
-            A[i, j] = b[j]
+            A[i, j] = 0
         # Two entries at a time: A is read and written half as often.
         for e in range(begin, end - 1, 2):
             x_0, w_0 = data[e], W[indices[e]]

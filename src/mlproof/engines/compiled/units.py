@@ -18,47 +18,76 @@ SOFTMAX, LOGISTIC = range(2)
 
 
 @part
-def activate(activation: int, h_a: Any, h_s: Any) -> None:
-    """h_s = f(h_a), and then h_a becomes f'(h_a), which is all that backward needs.
+def add_biases(A: Any, b: Any) -> None:
+    """Each row of A plus b."""
+    for i in range(A.shape[0]):
+        for j in range(A.shape[1]):
+            A[i, j] += b[j]
 
-    One and two take the type of h_a, and the conditions are those of functions.py: NaN
-    stays NaN, and the derivative at a kink is the same one.
+
+@part
+def activate(activation: int, A: Any, b: Any, H: Any) -> None:
+    """h_s = f(h_a) into H, for the pre-activations h_a = A + b  (D.1).
+
+    A becomes f'(h_a), which is all that backward needs, or, where f' can be told from
+    h_s, is left.  The conditions are those of functions.py: NaN stays NaN, and the
+    derivative at a kink is the same one.
     """
-    n = h_a.size
-    zero, one, two = h_a.dtype.type(0), h_a.dtype.type(1), h_a.dtype.type(2)
+    rows, width = A.shape
+    zero, one, two = A.dtype.type(0), A.dtype.type(1), A.dtype.type(2)
     if activation == RECT:
-        for i in range(n):
-            x = h_a[i]
-            h_s[i] = zero if x <= zero else x  # (Q1.7)
-            h_a[i] = one if x > zero else zero  # (Q1.7)
-    elif activation == TANH:
-        for i in range(n):
+        for i in range(rows):
+            for j in range(width):
+                x = A[i, j] + b[j]
+                H[i, j] = zero if x <= zero else x  # (Q1.7)
+        return
+    add_biases(A, b)
+    if activation == IDENTITY:
+        for i in range(rows):
+            for j in range(width):
+                H[i, j] = A[i, j]
+        return
+    h_a, h_s = A.reshape(-1), H.reshape(-1)
+    if activation == TANH:
+        for i in range(h_a.size):
             x = h_a[i]
             e = exp(-two * abs(x))
             t = -expm1(-two * abs(x)) / (one + e)
             h_s[i] = -t if x < zero else t  # (Q1.4)
             h_a[i] = (two * two) * e / ((one + e) * (one + e))  # (Q1.4)
     elif activation == SIGMOID:
-        for i in range(n):
+        for i in range(h_a.size):
             x = h_a[i]
             e = exp(-abs(x))
             h_s[i] = (e if x < zero else one) / (one + e)  # (Q1.1)
             h_a[i] = e / ((one + e) * (one + e))  # (Q1.3)
-    elif activation == IDENTITY:
-        for i in range(n):
-            h_s[i] = h_a[i]
-            h_a[i] = one
     elif activation == SOFTPLUS:
-        for i in range(n):
+        for i in range(h_a.size):
             x = h_a[i]
             e = exp(-abs(x))
             h_s[i] = (zero if x <= zero else x) + log1p(e)
             h_a[i] = (e if x < zero else one) / (one + e)  # (Q1.2)
     else:
-        for i in range(n):
+        for i in range(h_a.size):
             x = h_a[i]
-            h_s[i] = abs(x)
-            h_a[i] = one if x > zero else (-one if x < zero else zero)
+            h_s[i] = abs(x)  # (Q1.6)
+            h_a[i] = one if x > zero else (-one if x < zero else zero)  # (Q1.5)
+
+
+@part
+def deactivate(activation: int, A: Any, H: Any, grad_h_s: Any) -> None:
+    """grad_h_a = grad_h_s f'(h_a) into A, after ``activate``  (D.5)."""
+    derivative, h_s, grad = A.reshape(-1), H.reshape(-1), grad_h_s.reshape(-1)
+    zero = A.dtype.type(0)
+    if activation == RECT:
+        for i in range(grad.size):
+            derivative[i] = grad[i] if h_s[i] > zero else zero  # (Q1.7)
+    elif activation == IDENTITY:
+        for i in range(grad.size):
+            derivative[i] = grad[i]
+    else:
+        for i in range(grad.size):
+            derivative[i] *= grad[i]
 
 
 @part
@@ -86,11 +115,12 @@ def softmax_loss(o_a: Any, y: Any, weight: Any, who: Any, s: float, top: Any) ->
         flat[i] = exp(flat[i])
     for i in range(rows):
         # The largest term, 1, is left to log1p: a tiny logarithm keeps its digits.
+        largest = o_a[i, top[i]]  # 1, or NaN
         o_a[i, top[i]] = zero
         others = zero
         for j in range(m):
             others += o_a[i, j]
-        o_a[i, top[i]] = one
+        o_a[i, top[i]] = largest
         share = (weight[who[i]] if weight.size else 1.0) / s
         risk += share * math.log1p(others)  # (Q2.4)
         scale = o_a.dtype.type(share) / (one + others)

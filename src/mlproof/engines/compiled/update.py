@@ -94,7 +94,7 @@ def step(
 ) -> None:
     """What the optimiser makes of the gradient, in the order of optimizers.py."""
     dtype = w.dtype.type
-    one, eta, decay_1 = dtype(1), dtype(rate), dtype(settings[DECAY_1])
+    eta, decay_1 = dtype(rate), dtype(settings[DECAY_1])
     if rule == KEEP:
         for i in range(w.size):
             first[i] = grad[i]
@@ -111,8 +111,10 @@ def step(
             w[i] += decay_1 * first[i] - eta * grad[i]  # (O.2)
     else:
         decay_2, epsilon = dtype(settings[DECAY_2]), dtype(settings[EPSILON])
+        # Subtracted before they are rounded: 1 - 0.999 would keep few digits.
+        rest_1, rest_2 = dtype(1 - settings[DECAY_1]), dtype(1 - settings[DECAY_2])
         for i in range(w.size):
             g = grad[i]
-            first[i] = decay_1 * first[i] + (one - decay_1) * g
-            second[i] = decay_2 * second[i] + (one - decay_2) * (g * g)
+            first[i] = decay_1 * first[i] + rest_1 * g
+            second[i] = decay_2 * second[i] + rest_2 * (g * g)
             w[i] -= eta * first[i] / (math.sqrt(second[i]) + epsilon)  # (O.3)
