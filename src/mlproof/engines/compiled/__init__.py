@@ -16,6 +16,7 @@ threads.  From above:
 
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ from mlproof.engines.compiled.data import Data
 from mlproof.engines.compiled.epoch import RISK, ROWS, STEPS
 from mlproof.engines.compiled.ledger import Ledger
 from mlproof.engines.compiled.passes import DensePass, SparsePass
-from mlproof.engines.compiled.plan import Plan
+from mlproof.engines.compiled.plan import Plan, plan_for
 from mlproof.engines.compiled.sparse_epoch import DEFERRED, EVERY_ROW, TOUCHED_ONLY
 from mlproof.engines.compiled.state import State
 from mlproof.engines.compiled.team import Team
@@ -84,7 +85,7 @@ class CompiledEngine:
     ) -> Iterator[tuple[float, Array]]:
         """The sums over 1, 2, 4 .. chunks at a time, as many as the workspace takes."""
         theta, n = _writable(theta), batch.X.shape[0]
-        plan = Plan(self.network.units, theta.itemsize)
+        plan = plan_for(self.network.units, theta.itemsize)
         cut = plan.cuts(n)
         chunk_rows = int(np.diff(cut).max())
         together = 1
@@ -151,7 +152,8 @@ class CompiledEngine:
             epoch_pass = SparsePass(mode, ledger, self._team, *arguments)
         totals = workspace.totals
         try:
-            with single_threaded_blas():
+            limit = single_threaded_blas if plan.calls_blas(batch_size) else nullcontext
+            with limit():
                 self._go_through(epoch_pass, -(-n // batch_size))
         finally:
             if isinstance(optimizer, Adam):
@@ -165,12 +167,12 @@ class CompiledEngine:
         """The plan of an epoch and, for sparse examples, how rows change."""
         units, itemsize = self.network.units, theta.itemsize
         if not sparse.issparse(examples.X):
-            return Plan(units, itemsize), None
+            return plan_for(units, itemsize), None
         if state.rule == ADAM:
             mode = TOUCHED_ONLY if self.lazy_adam else EVERY_ROW
         else:  # the sign of every weight moves it
             mode = EVERY_ROW if penalty.l1[0] else DEFERRED
-        return Plan(units, itemsize, sparse=True, by_rows=mode != EVERY_ROW), mode
+        return plan_for(units, itemsize, True, mode != EVERY_ROW), mode
 
     def _go_through(self, epoch_pass: DensePass, n_batches: int) -> None:
         """All batches, so many at a time that Ctrl-C need not wait for long."""

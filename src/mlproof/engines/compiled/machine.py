@@ -60,6 +60,16 @@ def borrow(typingctx: Any, array: Any) -> Any:
 
 
 @intrinsic
+def pointer_to(typingctx: Any, array: Any, index: Any) -> Any:
+    """A pointer to an element of a flat array, for numba.carray."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _element(context, builder, array, *args)
+
+    return types.CPointer(array.dtype)(array, types.int64), generate
+
+
+@intrinsic
 def load(typingctx: Any, address: Any, index: Any, like: Any) -> Any:
     """The number with this index among those at this address, of the type of like."""
 

@@ -11,13 +11,13 @@ R is the capacity, the most rows that are worked on together.
 """
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
-from mlproof.engines.chunks import chunks
+from mlproof.engines.chunks import MAX_ROWS, chunks
 
 Table = npt.NDArray[np.int64]
 
@@ -28,6 +28,8 @@ FAN_IN, FAN_OUT, W_AT, B_AT, IN_AT, OUT_AT = range(6)
 # the tile begins in theta and how many numbers it has.
 LAYER, FIRST, LAST, AT, SIZE = range(5)
 
+# Multiplications below which loops take less time than a call of BLAS.
+LOOPS_BELOW = 2048
 # Numbers in a tile, about: all that is done with it is done in the cache.
 TILE_SIZE = 8192
 # Bytes that the rows worked on together may take; a longer batch is taken in turns.
@@ -60,6 +62,14 @@ class Plan:
     def spare_at(self) -> int:
         # The output has no activations: the spare matrix takes their place.
         return int(self.layers[-1, OUT_AT] + self.units[-1])
+
+    def calls_blas(self, batch_size: int) -> bool:
+        """Whether any product of a chunk of such batches is a call of BLAS."""
+        rows = min(batch_size, MAX_ROWS)
+        return any(
+            fan_out > 1 and rows * fan_in * fan_out >= LOOPS_BELOW
+            for fan_in, fan_out in pairwise(self.units)
+        )
 
     @property
     def columns(self) -> int:
@@ -103,3 +113,11 @@ class Plan:
     def capacity(self) -> int:
         """The most rows worked on together."""
         return max(CAPACITY_BYTES // (self.itemsize * self.columns), 1)
+
+
+@lru_cache(maxsize=64)
+def plan_for(
+    units: tuple[int, ...], itemsize: int, sparse: bool = False, by_rows: bool = False
+) -> Plan:
+    """The plan, made once: a small network's epoch takes no longer than its tables."""
+    return Plan(units, itemsize, sparse, by_rows)

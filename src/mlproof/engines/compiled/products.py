@@ -8,11 +8,11 @@ Each is one BLAS call, or loops where the call would take longer than the produc
 
 from typing import Any
 
-from mlproof.engines.compiled.machine import address_of, gemm
-from mlproof.engines.compiled.toolchain import part
+from numba import carray
 
-# Multiplications below which the loops win (benchmarks/products.py).
-LOOPS_BELOW = 2048
+from mlproof.engines.compiled.machine import address_of, gemm, pointer_to
+from mlproof.engines.compiled.plan import LOOPS_BELOW
+from mlproof.engines.compiled.toolchain import part
 
 N, T = ord("N"), ord("T")
 
@@ -20,7 +20,14 @@ N, T = ord("N"), ord("T")
 @part
 def view(flat: Any, at: int, rows: int, columns: int) -> Any:
     """The matrix that lies in a flat array from this element on."""
-    return flat[at : at + rows * columns].reshape((rows, columns))
+    # Not a reshaped slice: Numba calls a function of the C library for that.
+    return carray(pointer_to(flat, at), (rows, columns))
+
+
+@part
+def flat(matrix: Any) -> Any:
+    """The same numbers as a vector."""
+    return carray(pointer_to(matrix, 0), matrix.size)
 
 
 @part

@@ -8,6 +8,7 @@ import math
 from typing import Any
 
 from mlproof.engines.compiled.elementary import exp, expm1, log1p
+from mlproof.engines.compiled.products import flat
 from mlproof.engines.compiled.toolchain import part
 
 # The order of these names is the meaning of the numbers.
@@ -47,7 +48,7 @@ def activate(activation: int, A: Any, b: Any, H: Any) -> None:
             for j in range(width):
                 H[i, j] = A[i, j]
         return
-    h_a, h_s = A.reshape(-1), H.reshape(-1)
+    h_a, h_s = flat(A), flat(H)
     if activation == TANH:
         for i in range(h_a.size):
             x = h_a[i]
@@ -77,7 +78,7 @@ def activate(activation: int, A: Any, b: Any, H: Any) -> None:
 @part
 def deactivate(activation: int, A: Any, H: Any, grad_h_s: Any) -> None:
     """grad_h_a = grad_h_s f'(h_a) into A, after ``activate``  (D.5)."""
-    derivative, h_s, grad = A.reshape(-1), H.reshape(-1), grad_h_s.reshape(-1)
+    derivative, h_s, grad = flat(A), flat(H), flat(grad_h_s)
     zero = A.dtype.type(0)
     if activation == RECT:
         for i in range(grad.size):
@@ -110,9 +111,9 @@ def softmax_loss(o_a: Any, y: Any, weight: Any, who: Any, s: float, top: Any) ->
         for j in range(m):
             o_a[i, j] -= largest  # softmax is the same for o_a - constant
         top[i] = best
-    flat = o_a.reshape(-1)
-    for i in range(flat.size):
-        flat[i] = exp(flat[i])
+    logits = flat(o_a)
+    for i in range(logits.size):
+        logits[i] = exp(logits[i])
     for i in range(rows):
         # The largest term, 1, is left to log1p: a tiny logarithm keeps its digits.
         largest = o_a[i, top[i]]  # 1, or NaN
@@ -136,17 +137,17 @@ def logistic_loss(
 ) -> Any:
     """The same for logistic units, y of zeros and ones, a column for each unit."""
     rows, m = o_a.shape
-    flat = o_a.reshape(-1)
+    logits = flat(o_a)
     zero, one = o_a.dtype.type(0), o_a.dtype.type(1)
     for i in range(rows):
         for j in range(m):
             if y[who[i], j]:
                 o_a[i, j] = -o_a[i, j]
-    for i in range(flat.size):
-        x = flat[i]
+    for i in range(logits.size):
+        x = logits[i]
         e = exp(-abs(x))
         losses[i] = (zero if x <= zero else x) + log1p(e)  # (L.2, L.4)
-        flat[i] = (e if x < zero else one) / (one + e)
+        logits[i] = (e if x < zero else one) / (one + e)
     risk = 0.0
     for i in range(rows):
         share = (weight[who[i]] if weight.size else 1.0) / s

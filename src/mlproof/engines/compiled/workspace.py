@@ -29,6 +29,7 @@ class Workspace:
         self._sums = np.empty((n_threads, height, tile_size), dtype)
         self._top = np.empty(rows, dtype=np.int64)
         self._risks = np.zeros((2, n_chunks + len(plan.tiles)))
+        self._cuts: dict[tuple[int, ...], Table] = {}
         self.totals = np.zeros(3)
         self.barrier = barrier.new()
 
@@ -38,7 +39,9 @@ class Workspace:
 
     def cuts(self, *lengths: int) -> Table:
         """Where the chunks of batches of these lengths begin, a row for each."""
-        return table(*(self.plan.cuts(length) for length in lengths))
+        if lengths not in self._cuts:  # the same in every epoch
+            self._cuts[lengths] = table(*(self.plan.cuts(length) for length in lengths))
+        return self._cuts[lengths]
 
     def tables(self, rule: int, batch_size: int, cuts: Table) -> tuple[Table, ...]:
         """What describes the network, the rule and the batches to a kernel."""
