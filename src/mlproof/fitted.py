@@ -51,15 +51,26 @@ def sound(X: Any) -> Any:
         if X.format in ("csr", "csc", "bsr"):
             X.check_format(full_check=True)
         elif X.format == "coo":
+            if {len(index) for index in X.coords} != {len(X.data)}:
+                raise ValueError("its indices and its values are not equally many")
             for index, size in zip(X.coords, X.shape, strict=True):
-                if len(index) and not 0 <= index.min() <= index.max() < size:
-                    raise ValueError(f"an index lies outside the shape {X.shape}")
+                _within(index, size, X.shape)
+        elif X.format == "lil":
+            for columns, values in zip(X.rows, X.data, strict=True):
+                if len(columns) != len(values):
+                    raise ValueError("a row has not as many indices as values")
+                _within(np.asarray(columns), X.shape[1], X.shape)
     except (ValueError, TypeError) as error:
         raise ValueError(
             f"X is a sparse matrix that contradicts itself: {error}. Build it again, "
             "or call its check_format() to find out where it goes wrong."
         ) from error
     return X
+
+
+def _within(index: Array, size: int, shape: tuple[int, ...]) -> None:
+    if len(index) and not 0 <= index.min() <= index.max() < size:
+        raise ValueError(f"an index lies outside the shape {shape}")
 
 
 def check_sample_weight(sample_weight: Any, X: Any) -> Array | None:

@@ -222,7 +222,8 @@ class CompiledEngine:
                 workspace.barrier,
             )
         except BaseException:
-            self._workspace = None  # its barrier is broken
+            # The barrier is broken, and a batch may be half indexed.
+            self._workspace = self._ledger = None
             raise
 
     # ---- what outlives an epoch ------------------------------------------------------
