@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow check format practical-work clean
+.PHONY: demo test test-slow check format practical-work speed clean
 
 demo: $(VENV)/installed
 	$(BIN)/mlproof demo
@@ -27,6 +27,12 @@ format: $(VENV)/developed
 
 practical-work: $(VENV)/installed
 	$(BIN)/python examples/practical_work
+
+# docs/benchmarks.md, its picture and its numbers; on a machine that does nothing else.
+speed: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --group bench --group dev
+	$(BIN)/mlproof bench --all --output benchmarks/speed.json --plot docs/images/speed.png
+	$(BIN)/python tests/test_bench.py
 
 # The package with its pictures, from this folder, so that an edit is seen at once.
 $(VENV)/installed: pyproject.toml

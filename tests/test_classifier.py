@@ -354,8 +354,7 @@ def of_dtype(dtype):
 
 DENSE = [fortran, read_only, memory_mapped, strided, nested_lists, frame, mixed_frame]
 DTYPES = [
-    of_dtype(name)
-    for name in ("float16", "longdouble", ">f8", "int64", "int8", "bool")
+    of_dtype(name) for name in ("float16", "longdouble", ">f8", "int64", "int8", "bool")
 ]
 
 

@@ -229,7 +229,9 @@ def test_ctrl_c_outside_of_training_is_said_in_one_line(
 # ---- help ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", ["demo", "fit", "predict", "evaluate", "check"])
+@pytest.mark.parametrize(
+    "command", ["demo", "fit", "predict", "evaluate", "check", "bench"]
+)
 def test_every_command_explains_itself(run: Run, command: str) -> None:
     outcome = run(command, "--help")
     assert (outcome.code, outcome.err) == (0, "")
@@ -243,7 +245,7 @@ def test_help_names_every_command(run: Run) -> None:
     for arguments in ([], ["--help"], ["-h"]):
         outcome = run(*arguments)
         assert (outcome.code, outcome.err) == (0, "")
-        for command in ("demo", "fit", "predict", "evaluate", "check"):
+        for command in ("demo", "fit", "predict", "evaluate", "check", "bench"):
             assert re.search(rf"^\W*{command}\b", outcome.out, re.M)
 
 

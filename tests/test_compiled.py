@@ -628,6 +628,7 @@ def test_four_fits_at_once_have_the_bits_they_have_alone() -> None:
         assert_same_bits(one, other)
 
 
+@pytest.mark.slow
 def test_fits_in_other_processes_have_the_bits_they_have_here() -> None:
     X, y = blobs(600, 40)
     classifiers = [compiled(random_state=seed, n_threads=2) for seed in range(2)]

@@ -13,6 +13,7 @@ import joblib
 import numpy as np
 import pytest
 import scipy.optimize
+from scipy import sparse
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.neural_network import MLPClassifier as Theirs
@@ -152,6 +153,24 @@ def test_a_minibatch_whose_weights_are_all_0_is_skipped(solver):
     removed = new(Ours, **parameters).fit(X[counts], Y[counts])
     # Equal bits: the same batches in the same order.
     np.testing.assert_array_equal(skipped.theta_, removed.theta_)
+
+
+# ---- X -----------------------------------------------------------------------------
+
+
+def test_images_of_uint8_are_trained_on_in_float32():
+    images = RNG.integers(0, 256, (40, 3)).astype(np.uint8)
+    assert weights(new(Theirs).fit(images, Y)).dtype == np.float64
+    assert weights(new(Ours).fit(images, Y)).dtype == np.float32
+
+
+def test_a_sparse_matrix_that_contradicts_itself_is_refused():
+    matrix = sparse.csr_matrix(np.eye(3))
+    fitted = {kind: new(kind).fit(matrix, [0, 1, 2]) for kind in BOTH}
+    matrix.indices[1] = 5  # reads past the weights, but not past their memory
+    assert fitted[Theirs].predict(matrix).shape == (3,)
+    with pytest.raises(ValueError, match="contradicts itself"):
+        fitted[Ours].predict(matrix)
 
 
 # ---- partial_fit -------------------------------------------------------------------

@@ -231,7 +231,14 @@ def test_their_signature_is_ours_but_for_what_we_add():
     assert {name: ours[name] for name in theirs} == dict(theirs) or {
         name: (ours[name].default, ours[name].kind) for name in theirs
     } == {name: (p.default, p.kind) for name, p in theirs.items()}
-    assert set(ours) - set(theirs) == {"l1", "l2", "engine", "n_threads", "sparse_adam", "input_scale"}
+    assert set(ours) - set(theirs) == {
+        "l1",
+        "l2",
+        "engine",
+        "n_threads",
+        "sparse_adam",
+        "input_scale",
+    }
 
 
 def test_every_public_attribute_of_theirs_is_there():

@@ -250,16 +250,20 @@ def test_epochs_of_every_shape_are_those_of_numpy(
     assert_alike(case, rule, batch_size, lazy=lazy)
 
 
-@pytest.mark.parametrize("steps", [1, 3])
+@pytest.mark.parametrize(("steps", "batch_size"), [(1, 7), (3, 1), (3, 7)])
 @pytest.mark.parametrize("penalty", sorted(PENALTIES))
 @pytest.mark.parametrize("rule", RULES)
 def test_an_epoch_may_have_more_steps_than_the_ledger(
-    steps: int, penalty: str, rule: str, monkeypatch: pytest.MonkeyPatch
+    steps: int,
+    batch_size: int,
+    penalty: str,
+    rule: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(ledger, "STEPS", steps)
     case = pair(4, penalty=penalty, weights="some 0")
-    for batch_size in (1, 7):
-        assert_alike(case, rule, batch_size)
+    assert_alike(case, rule, batch_size)
+    if rule == "adam":
         assert_alike(case, rule, batch_size, lazy=True)
 
 
@@ -861,7 +865,7 @@ def small(kind: str) -> tuple[Array, Array]:
     return X, y
 
 
-@pytest.mark.parametrize("made", ["csr_array", "csc_matrix", "coo_array", "lil_matrix"])
+@pytest.mark.parametrize("made", ["csr_array", "csc_matrix"])
 @pytest.mark.parametrize(
     "kind",
     [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -20,6 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:  # so that help comes without NumPy and SciPy
+    from mlproof.bench.results import Step
     from mlproof.functions import Array
     from mlproof.training import Epoch
     from mlproof.verification.report import GradientReport
@@ -56,6 +57,56 @@ def with_progress(
                 state += f"  validation {epoch.validation_score:.1%}"
             progress.update(task, completed=epoch.number, state=state)
             yield epoch
+
+
+def with_bench_progress(
+    steps: Iterable[Step], n_cases: int, *, quiet: bool = False
+) -> Iterator[Step]:
+    """The same steps, while a bar shows whose turn it is; it goes at the end."""
+    columns = (
+        TextColumn("measuring"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[state]}"),
+        TimeElapsedColumn(),
+    )
+    screen = console(stderr=True)
+    hidden = quiet or not screen.is_terminal
+    with Progress(*columns, console=screen, disable=hidden, transient=True) as progress:
+        task = progress.add_task("measuring", total=n_cases, state="")
+        for step in steps:
+            state = f"{step.case}: {step.contestant}"
+            progress.update(task, completed=step.over, state=state)
+            yield step
+
+
+def bench_table(results: Mapping[str, Any]) -> Table:
+    """Under the name of each case a row for everybody in it, the subject first."""
+    from mlproof.bench.table import amount, meanwhile, times
+
+    table = _table("What each takes, as a multiple of what mlproof takes")
+    table.add_column("")
+    for name in ("times", "middle half", "takes", "first run"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name, case in results["cases"].items():
+        table.add_row(Text(name, "bold"))
+        for who, runs in case["contestants"].items():
+            ratio = case["ratios"].get(who)
+            table.add_row(
+                who,
+                *(("", "") if ratio is None else times(ratio)),
+                amount(runs["median"], case["unit"]),
+                amount(runs["first_run"], case["unit"]),
+            )
+        for who, reason in case["skipped"].items():
+            table.add_row(Text(f"{who}: {reason}", "dim"))
+        table.add_section()
+    table.caption = (
+        "A run is several epochs or calls, of which one is shown before it. "
+        f"{meanwhile(results)}"
+    )
+    table.caption_justify = "left"
+    return table
 
 
 def gradient_table(report: GradientReport) -> Table:

@@ -12,6 +12,7 @@ from typing import Any
 
 from cyclopts import App, CycloptsError
 
+from mlproof.cli.bench import bench
 from mlproof.cli.check import check
 from mlproof.cli.demo import demo
 from mlproof.cli.evaluate import evaluate
@@ -27,7 +28,7 @@ app = App(
     result_action="return_value",
     suppress_keyboard_interrupt=False,
 )
-for command in (demo, fit, predict, evaluate, check):
+for command in (demo, fit, predict, evaluate, check, bench):
     app.command(command)
 
 

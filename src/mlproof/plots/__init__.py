@@ -1,17 +1,21 @@
 """Pictures, drawn with Matplotlib (the ``plot`` extra), written as PNG files."""
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from os import PathLike
 from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.ticker import LogLocator, NullLocator
 
 from mlproof.files import whole_file
 from mlproof.functions import Array
 
 BLUE, ORANGE, GREY = "#3465a4", "#e07b00", "#8a8a8a"
+COLOURS = (BLUE, ORANGE, "#f3bd7e", GREY, "#93b3dd", "#5e8c31", "#8f5d99", "#c4a000")
 STYLE: Any = {
     "axes.spines.right": False,
     "axes.spines.top": False,
@@ -140,6 +144,57 @@ def confusion(
         axis.set_yticks(ticks, class_names)
         axis.spines[:].set_visible(False)
         axis.set(xlabel="predicted", ylabel="true", title="Confusion matrix")
+        _save(figure, path)
+
+
+def times(
+    path: str | PathLike[str],
+    title: str,
+    cases: Mapping[str, Mapping[str, tuple[float, float, float]]],
+) -> None:
+    """Bars from 1 to a median, with quartiles: by case, and within it by name.
+
+    The axis is logarithmic, so that twice and half are equally far from 1.
+    """
+    with matplotlib.rc_context(STYLE):
+        names = list(dict.fromkeys(name for bars in cases.values() for name in bars))
+        colours = dict(zip(names, cycle(COLOURS), strict=False))
+        n_bars = sum(map(len, cases.values()))
+        height = 0.17 * n_bars + 0.12 * len(cases) + 1.2
+        figure = Figure(figsize=(7.2, height), layout="constrained")
+        axis = figure.subplots()
+        ends = [
+            value for bars in cases.values() for bar in bars.values() for value in bar
+        ]
+        axis.set(xscale="log", title=title)
+        axis.set_xlim(min([0.5, *ends]) / 1.3, max([2.0, *ends]) * 2)
+        y, ticks = 0.0, []
+        for bars in cases.values():
+            ticks.append(y + (len(bars) - 1) / 2)
+            for name, (median, lower, upper) in bars.items():
+                axis.barh(y, median - 1, left=1, height=0.8, color=colours[name])
+                axis.hlines(y, lower, upper, color="black", linewidth=1)
+                text = f"{median:.3g}"
+                axis.text(
+                    max(median, upper, 1) * 1.05, y, text, va="center", fontsize=7
+                )
+                y += 1
+            y += 0.7
+        axis.axvline(1, color="black", linewidth=0.8)
+        axis.set_yticks(ticks, list(cases))
+        axis.tick_params(axis="y", length=0)
+        axis.set_ylim(y - 0.6, -0.8)
+        axis.xaxis.set_major_locator(LogLocator(10, (1, 2, 5)))
+        axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axis.xaxis.set_minor_locator(NullLocator())
+        handles = [Patch(color=colours[name], label=name) for name in names]
+        figure.legend(
+            handles=handles,
+            loc="outside lower left",
+            ncols=3,
+            frameon=False,
+            fontsize=8,
+        )
         _save(figure, path)
 
 

@@ -1,0 +1,81 @@
+"""Turns and ratios.
+
+A machine that others use is faster at one moment than at the next, for everybody.  So
+the contestants take turns, and what is kept is how they stood to each other within
+every round: the median of these ratios, and the quartiles around it.
+"""
+
+import gc
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from mlproof.bench.contestants import THREADS, Contestant, Run, Unavailable
+
+# Seconds before a turn: idle threads of another library may spin for some hundredths.
+REST = 0.05
+# Seconds that a turn lasts at least, by as many runs as that takes.
+SHORTEST = 0.2
+
+
+class Turn(NamedTuple):
+    """Who runs next, and what share of all turns is over."""
+
+    contestant: str
+    over: float
+
+
+@dataclass
+class Scores:
+    """What each contestant's first run returned, and those of a round on average."""
+
+    first: dict[str, float] = field(default_factory=dict)
+    rounds: dict[str, list[float]] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)  # and why
+
+
+def take_turns(
+    contestants: Sequence[Contestant], repeats: int, scores: Scores
+) -> Iterator[Turn]:
+    """Run everybody once, which warms up and compiles, and then round by round."""
+    ready: dict[str, Run] = {}
+    for i, (name, prepare) in enumerate(contestants):
+        yield Turn(name, i / len(contestants) / (repeats + 1))
+        try:
+            run = prepare()
+            scores.first[name] = _turn(run)
+            ready[name], scores.rounds[name] = run, []
+        except Unavailable as reason:
+            scores.skipped[name] = str(reason)
+    for number in range(1, repeats + 1):
+        for i, (name, run) in enumerate(ready.items()):
+            yield Turn(name, (number + i / len(ready)) / (repeats + 1))
+            scores.rounds[name].append(_turn(run, SHORTEST))
+
+
+def _turn(run: Run, shortest: float = 0) -> float:
+    gc.collect()
+    time.sleep(REST)
+    with threadpool_limits(THREADS, user_api="blas"):
+        began, returned = time.perf_counter(), [run()]
+        while time.perf_counter() - began < shortest:
+            returned.append(run())
+    return sum(returned) / len(returned)
+
+
+class Ratio(NamedTuple):
+    """How many times as much, and the middle half of all rounds."""
+
+    median: float
+    lower: float
+    upper: float
+
+
+def ratio(other: Sequence[float], subject: Sequence[float]) -> Ratio:
+    """What the other took in each round, in units of what the subject took in it."""
+    lower, median, upper = np.quantile(np.divide(other, subject), [0.25, 0.5, 0.75])
+    return Ratio(float(median), float(lower), float(upper))

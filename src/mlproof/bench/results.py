@@ -1,0 +1,113 @@
+"""A whole measurement: how it is made, and the JSON that keeps it."""
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mlproof.bench.cases import Case, Contest
+from mlproof.bench.contestants import THREADS
+from mlproof.bench.machine import machine, versions, work_of_others
+from mlproof.bench.measure import Scores, ratio, take_turns
+
+WHAT = "What each takes, in units of what mlproof takes in the same round."
+UNITS = {
+    "training": "seconds an epoch",
+    "prediction": "seconds a call",
+    "first fit": "seconds",
+    "memory": "bytes",
+}
+
+Results = dict[str, Any]
+
+
+class Step(NamedTuple):
+    """Which case and contestant runs next, and how many cases are over."""
+
+    case: str
+    contestant: str
+    over: float
+
+
+def measure(cases: Sequence[Case], repeats: int, results: Results) -> Iterator[Step]:
+    """Measure case by case, adding to the results."""
+    results["what"] = WHAT
+    results["date"] = date.today().isoformat()
+    results["machine"], results["versions"] = machine(), versions()
+    results["settings"] = {"repeats": repeats, "threads": THREADS}
+    results["cases"] = {}
+    for i, case in enumerate(cases):
+        yield Step(case.name, "getting ready", i)
+        contest, scores = case.set_up(), Scores()
+        began, before = time.perf_counter(), work_of_others()
+        for turn in take_turns(contest.contestants, repeats, scores):
+            yield Step(case.name, turn.contestant, i + turn.over)
+        elapsed, after = time.perf_counter() - began, work_of_others()
+        results["cases"][case.name] = summary(case, contest, scores)
+        if before is not None and after is not None:
+            others = max((after - before) / elapsed, 0.0)
+            results["cases"][case.name]["cores_of_others"] = round(others, 2)
+    results["versions"] = versions()  # BLAS has been loaded by now
+
+
+def summary(case: Case, contest: Contest, scores: Scores) -> dict[str, Any]:
+    """The runs of a case, and the ratio of each to those of the subject."""
+    values = {
+        name: [value / contest.per for value in values]
+        for name, values in scores.rounds.items()
+    }
+    subject = contest.contestants[0].name
+    if subject not in values:
+        raise ValueError(f"{case.name}: {subject} failed: {scores.skipped[subject]}.")
+    return {
+        "group": case.group,
+        "title": contest.title,
+        "settings": contest.settings,
+        "unit": UNITS[case.group],
+        "in_a_run": contest.per,
+        "subject": subject,
+        "contestants": {
+            name: {
+                "median": _short(ratio(rounds, [1] * len(rounds)).median),
+                "rounds": [_short(value) for value in rounds],
+                "first_run": _short(scores.first[name]),
+            }
+            for name, rounds in values.items()
+        },
+        "ratios": {
+            name: {
+                key: _short(number)
+                for key, number in ratio(rounds, values[subject])._asdict().items()
+            }
+            for name, rounds in values.items()
+            if name != subject
+        },
+        "skipped": scores.skipped,
+    }
+
+
+def _short(number: float) -> float:
+    return float(f"{number:.4g}")
+
+
+def write(path: Path, results: Results) -> None:
+    path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+
+
+def read(path: Path) -> Results:
+    """What ``write`` wrote."""
+    try:
+        results: Results = json.loads(path.read_text(encoding="utf-8"))
+        whole = all(_is_whole(case) for case in results["cases"].values())
+    except (ValueError, KeyError, TypeError, AttributeError):
+        whole = False
+    if not whole:
+        raise ValueError(f"{path} holds no results of mlproof bench.")
+    return results
+
+
+def _is_whole(case: dict[str, Any]) -> bool:
+    contestants = case["contestants"].keys()
+    return case["group"] in UNITS and contestants == {*case["ratios"], case["subject"]}
