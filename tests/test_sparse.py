@@ -953,9 +953,8 @@ def test_no_array_has_an_element_for_every_zero(solver: str) -> None:
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    # theta, two moments, and the weights as they are drawn in float64; an array of X
-    # would be larger in bytes of one bit of use.
-    assert clf.theta_.nbytes < 2**27 + 1000
+    # theta, two moments, and the weights as they are drawn in float64; a byte for
+    # every element of X would be more.
     assert peak < 5 * clf.theta_.nbytes < n * d
 
 
@@ -1069,6 +1068,16 @@ SPOILT: dict[str, tuple[str, Callable[[Any], None]]] = (
             "lil_matrix",
             listed([0, 1, 2], [1.0]),
         ),
+        "lil_matrix: more lists than rows": (
+            "lil_matrix",
+            replaced(
+                rows=lambda X: np.tile(X.rows, 999), data=lambda X: np.tile(X.data, 999)
+            ),
+        ),
+        "lil_matrix: fewer lists than rows": (
+            "lil_matrix",
+            replaced(rows=lambda X: X.rows[:5], data=lambda X: X.data[:5]),
+        ),
     }
 )
 METHODS = ("fit", "partial_fit", "predict", "predict_proba", "score", "check_gradient")
@@ -1110,7 +1119,7 @@ def attacked() -> tuple[list[str], dict[tuple[str, str], tuple[str, str]]]:
     """
     names, fatal = sorted(SPOILT), []
     answers: dict[tuple[str, str], tuple[str, str]] = {}
-    while names:
+    while names and len(fatal) < 5:
         done = run_python(ATTACK, *names, check=False)
         for line in done.stdout.splitlines():
             name, method, kind, text = json.loads(line)

@@ -93,6 +93,9 @@ def fitting(task: Task, *, compiled: bool = False) -> Contestant:
             return risk(model(rows), labels)
 
         if compiled:
+            # Of the code it has seen before it compiles only so many shapes, and then
+            # goes on eagerly: each case begins anew.
+            torch.compiler.reset()
             loss = torch.compile(loss)
 
         def work() -> None:
