@@ -108,15 +108,27 @@ def test_everybody_runs_once_and_then_in_turn(monkeypatch: pytest.MonkeyPatch) -
     assert [turn.contestant for turn in turns] == [*"acb", *"abab"]
     assert [turn.over for turn in turns] == sorted(turn.over for turn in turns)
     assert 0 <= turns[0].over <= turns[-1].over < 1
-    assert scores == Scores(
-        first={"a": 9, "b": 8},
-        rounds={"a": [1, 2], "b": [3, 4]},
-        skipped={"c": "not installed"},
-    )
+    assert scores.first == {"a": 9, "b": 8}
+    assert scores.rounds == {"a": [1, 2], "b": [3, 4]}
+    assert scores.skipped == {"c": "not installed"}
+
+
+def test_the_work_of_others_is_counted_in_the_rounds_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    log: list[str] = []
+    clock, worked = iter([0.0, 0.0, 10.0, 11.0, 12.0, 14.0]), iter([100.0, 102.0])
+    time = SimpleNamespace(perf_counter=lambda: next(clock), sleep=lambda _: None)
+    monkeypatch.setattr("mlproof.bench.measure.time", time)
+    monkeypatch.setattr("mlproof.bench.measure.work_of_others", lambda: next(worked))
+    scores = Scores()
+    for _ in take_turns([scripted("a", [9, 1], log)], 1, scores):
+        log.append("turn")
+    assert scores.cores_of_others == 2 / (14 - 10)
 
 
 def test_a_turn_of_short_runs_is_their_mean(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter([0.0, 0.0, 1.0, 1.1, 1.15, 1.25])
+    clock = iter([0.0, 0.0, 0.5, 1.0, 1.1, 1.15, 1.25, 1.5])
     time = SimpleNamespace(perf_counter=lambda: next(clock), sleep=lambda _: None)
     monkeypatch.setattr("mlproof.bench.measure.time", time)
     scores = Scores()
@@ -213,7 +225,7 @@ def test_the_markdown_has_a_row_a_case_and_a_cell_a_contestant() -> None:
     [
         ([None, None], ""),
         ([0.01, None], "Other programs used up to 0.01 cores meanwhile."),
-        ([0.01, 0.5], "Other programs used up to 0.50 cores meanwhile: that slows"),
+        ([0.01, 0.5], "Other programs used up to 0.50 cores meanwhile, in 1: that"),
     ],
 )
 def test_a_busy_machine_is_said_to_be_one(cores: list[Any], said: str) -> None:

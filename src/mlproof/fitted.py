@@ -56,6 +56,8 @@ def sound(X: Any) -> Any:
             for index, size in zip(X.coords, X.shape, strict=True):
                 _within(index, size, X.shape)
         elif X.format == "lil":
+            if not len(X.rows) == len(X.data) == X.shape[0]:
+                raise ValueError("it has not as many lists as rows")
             for columns, values in zip(X.rows, X.data, strict=True):
                 if len(columns) != len(values):
                     raise ValueError("a row has not as many indices as values")

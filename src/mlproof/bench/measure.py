@@ -15,6 +15,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from mlproof.bench.contestants import THREADS, Contestant, Run, Unavailable
+from mlproof.bench.machine import work_of_others
 
 # Seconds before a turn: idle threads of another library may spin for some hundredths.
 REST = 0.05
@@ -36,6 +37,7 @@ class Scores:
     first: dict[str, float] = field(default_factory=dict)
     rounds: dict[str, list[float]] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)  # and why
+    cores_of_others: float | None = None  # that worked for other programs meanwhile
 
 
 def take_turns(
@@ -51,10 +53,14 @@ def take_turns(
             ready[name], scores.rounds[name] = run, []
         except Unavailable as reason:
             scores.skipped[name] = str(reason)
+    began, before = time.perf_counter(), work_of_others()
     for number in range(1, repeats + 1):
         for i, (name, run) in enumerate(ready.items()):
             yield Turn(name, (number + i / len(ready)) / (repeats + 1))
             scores.rounds[name].append(_turn(run, SHORTEST))
+    after, elapsed = work_of_others(), time.perf_counter() - began
+    if before is not None and after is not None:
+        scores.cores_of_others = max(after - before, 0.0) / elapsed
 
 
 def _turn(run: Run, shortest: float = 0) -> float:

@@ -1,7 +1,6 @@
 """A whole measurement: how it is made, and the JSON that keeps it."""
 
 import json
-import time
 from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any, NamedTuple
 
 from mlproof.bench.cases import Case, Contest
 from mlproof.bench.contestants import THREADS
-from mlproof.bench.machine import machine, versions, work_of_others
+from mlproof.bench.machine import machine, versions
 from mlproof.bench.measure import Scores, ratio, take_turns
 
 WHAT = "What each takes, in units of what mlproof takes in the same round."
@@ -19,6 +18,9 @@ UNITS = {
     "first fit": "seconds",
     "memory": "bytes",
 }
+# What a file is known by.
+OF_RESULTS = {"date", "machine", "versions", "settings", "cases"}
+OF_A_CASE = {"group", "title", "unit", "contestants", "ratios", "cores_of_others"}
 
 Results = dict[str, Any]
 
@@ -41,14 +43,9 @@ def measure(cases: Sequence[Case], repeats: int, results: Results) -> Iterator[S
     for i, case in enumerate(cases):
         yield Step(case.name, "getting ready", i)
         contest, scores = case.set_up(), Scores()
-        began, before = time.perf_counter(), work_of_others()
         for turn in take_turns(contest.contestants, repeats, scores):
             yield Step(case.name, turn.contestant, i + turn.over)
-        elapsed, after = time.perf_counter() - began, work_of_others()
         results["cases"][case.name] = summary(case, contest, scores)
-        if before is not None and after is not None:
-            others = max((after - before) / elapsed, 0.0)
-            results["cases"][case.name]["cores_of_others"] = round(others, 2)
     results["versions"] = versions()  # BLAS has been loaded by now
 
 
@@ -58,7 +55,7 @@ def summary(case: Case, contest: Contest, scores: Scores) -> dict[str, Any]:
         name: [value / contest.per for value in values]
         for name, values in scores.rounds.items()
     }
-    subject = contest.contestants[0].name
+    subject, others = contest.contestants[0].name, scores.cores_of_others
     if subject not in values:
         raise ValueError(f"{case.name}: {subject} failed: {scores.skipped[subject]}.")
     return {
@@ -85,6 +82,7 @@ def summary(case: Case, contest: Contest, scores: Scores) -> dict[str, Any]:
             if name != subject
         },
         "skipped": scores.skipped,
+        "cores_of_others": None if others is None else round(others, 2),
     }
 
 
@@ -100,14 +98,12 @@ def read(path: Path) -> Results:
     """What ``write`` wrote."""
     try:
         results: Results = json.loads(path.read_text(encoding="utf-8"))
-        whole = all(_is_whole(case) for case in results["cases"].values())
+        whole = results.keys() >= OF_RESULTS and all(
+            case.keys() >= OF_A_CASE and case["group"] in UNITS
+            for case in results["cases"].values()
+        )
     except (ValueError, KeyError, TypeError, AttributeError):
         whole = False
     if not whole:
         raise ValueError(f"{path} holds no results of mlproof bench.")
     return results
-
-
-def _is_whole(case: dict[str, Any]) -> bool:
-    contestants = case["contestants"].keys()
-    return case["group"] in UNITS and contestants == {*case["ratios"], case["subject"]}

@@ -84,16 +84,21 @@ def _about(results: Mapping[str, Any]) -> str:
 
 def meanwhile(results: Mapping[str, Any]) -> str:
     """What the machine did besides, as far as it is known."""
-    known = [case.get("cores_of_others") for case in results["cases"].values()]
-    most = max((cores for cores in known if cores is not None), default=None)
-    if most is None:
+    cores = {
+        name: case["cores_of_others"]
+        for name, case in results["cases"].items()
+        if case["cores_of_others"] is not None
+    }
+    if not cores:
         return ""
-    used = f"Other programs used up to {most:.2f} cores meanwhile"
-    if most < BUSY:
+    used = f"Other programs used up to {max(cores.values()):.2f} cores meanwhile"
+    busy = [name for name in cores if cores[name] >= BUSY]
+    if not busy:
         return f"{used}."
     return (
-        f"{used}: that slows most whoever shares its work between threads and has to "
-        "wait for the last of them, so these ratios say little."
+        f"{used}, in {', '.join(busy)}: that slows most whoever shares its work "
+        "between threads and has to wait for the last of them, so the ratios there say "
+        "little."
     )
 
 
