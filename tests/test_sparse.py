@@ -1168,12 +1168,12 @@ def texts(seed: int, n: int, d: int) -> tuple[Any, Array]:
     """Rows of about 60 words, most of them rare, as each of four classes uses them.
 
     The frequency of a word falls with its rank (Zipf); a class uses a tenth of the
-    words more often than the others do.
+    words 2.5 times as often as the others do.
     """
     rng = np.random.default_rng(seed)
     y = rng.integers(0, 4, n)
     usage = 1 / np.arange(1, d + 1)
-    favoured = np.where(rng.uniform(size=(4, d)) < 0.1, 4.0, 1.0)
+    favoured = np.where(rng.uniform(size=(4, d)) < 0.1, 2.5, 1.0)
     p = usage * favoured
     p /= p.sum(axis=1, keepdims=True)
     counts = np.zeros((n, d))
