@@ -1,13 +1,17 @@
-"""What several test modules share: the hypothesis profile, and random networks."""
+"""What all tests share: the hypothesis profile, BLAS, and random networks."""
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_limits
 
 from mlproof.deep import Network, forward
 from mlproof.engines import Examples
+from mlproof.engines.compiled.team import Team
 from mlproof.functions import ACTIVATIONS, Array
 from mlproof.losses import OUTPUTS
 from mlproof.parameters import n_theta, views
@@ -16,6 +20,9 @@ from mlproof.penalties import Penalty
 # The same examples in every run; a shared machine may take any time over one of them.
 settings.register_profile("mlproof", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("mlproof")
+
+# What a failed assert of the helpers shows is what one of a test shows.
+pytest.register_assert_rewrite("trainings")
 
 KINKED = {"rect", "abs"}
 
@@ -133,3 +140,24 @@ def assert_close(found: Array, expected: Array, tolerance: float) -> None:
     np.testing.assert_allclose(
         found, expected, rtol=0, atol=tolerance * float(np.max(np.abs(expected)))
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_blas_thread() -> Iterator[None]:
+    """On a busy machine those of OpenBLAS wait for one another, ten times as long."""
+    with threadpool_limits(1, "blas"):
+        yield
+
+
+@pytest.fixture
+def teams(monkeypatch: pytest.MonkeyPatch) -> set[int]:
+    """Fills up with how many threads have worked together."""
+    sizes: set[int] = set()
+    run = Team.run
+
+    def watched(self: Team, *arguments: Any) -> None:
+        sizes.add(self.n_threads)
+        return run(self, *arguments)
+
+    monkeypatch.setattr(Team, "run", watched)
+    return sizes

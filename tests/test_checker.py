@@ -695,8 +695,15 @@ def network_of_number(number: int, dtype: Any, kinked: bool) -> Case:
     return near_kinks(case, rng) if kinked else case
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("kinked", [False, True])
+@pytest.mark.parametrize(
+    ("kinked", "dtype"),
+    [
+        (True, np.float32),
+        pytest.param(True, np.float64, marks=pytest.mark.slow),
+        pytest.param(False, np.float32, marks=pytest.mark.slow),
+        pytest.param(False, np.float64, marks=pytest.mark.slow),
+    ],
+)
 def test_no_right_gradient_of_200_networks_is_accused(dtype: Any, kinked: bool) -> None:
     accused = {}
     for number in range(200):
@@ -708,7 +715,9 @@ def test_no_right_gradient_of_200_networks_is_accused(dtype: Any, kinked: bool) 
     assert not accused, "\n".join(accused.values())
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "dtype", [np.float32, pytest.param(np.float64, marks=pytest.mark.slow)]
+)
 def test_no_wrong_gradient_of_100_networks_is_accepted(dtype: Any) -> None:
     accepted = []
     for number in range(100):

@@ -423,7 +423,7 @@ def test_a_few_rows_of_any_layout_are_predicted_alike(kind: str, dtype: Any) -> 
     assert_close(found, expected, tolerance)
 
 
-def test_a_few_plain_rows_take_the_short_way_and_no_others(
+def test_plain_rows_take_the_short_way_and_no_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     class LongWayError(Exception):
@@ -434,11 +434,12 @@ def test_a_few_plain_rows_take_the_short_way_and_no_others(
 
     clf, X = fitted(), plain()
     monkeypatch.setattr(mlproof.fitted, "validate_data", refuse)
-    for n in (1, FEW_ROWS):
+    for n in (1, FEW_ROWS, len(X)):
         assert len(clf.predict(X[:n])) == n
         assert len(clf.predict_proba(X[:n])) == n
     for other in (
-        X,
+        X.view(Rows),
+        X * np.inf,
         X[:0],
         X[0],
         X[:1].tolist(),
@@ -541,11 +542,12 @@ def test_rows_without_the_names_of_the_fit_give_the_same_warning(
 @pytest.mark.parametrize("target", sorted(TARGETS))
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("size", [1.0, 1e30, 0.9])
+@pytest.mark.parametrize("n", [3, FEW_ROWS + 3])
 def test_rows_of_any_size_give_the_same_warnings(
-    size: float, dtype: Any, target: str, method: str
+    n: int, size: float, dtype: Any, target: str, method: str
 ) -> None:
     predict = getattr(fitted(target, dtype), method)
-    X = plain(3, dtype)
+    X = plain(n, dtype)
     # The largest numbers there are overflow in the network.
     X *= size if size != 0.9 else np.finfo(dtype).max / np.abs(X).max()
     assert told(lambda: predict(X)) == told(lambda: predict(X.view(Rows)))

@@ -9,17 +9,18 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import Tags
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_is_fitted,
-    column_or_1d,
-    validate_data,
-)
+from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from mlproof import hyperparameters
 from mlproof.deep import Network, forward, weighted_loss
 from mlproof.engines import Engine, Examples, choice
 from mlproof.engines.choice import EngineName
+from mlproof.engines.numpy_engine import (
+    NumpyEngine,
+    all_finite,
+    no_false_alarm,
+)
+from mlproof.engines.threads import number
 from mlproof.functions import ACTIVATIONS, Array
 from mlproof.labelling import Labelling
 from mlproof.layers import LayerViews
@@ -28,56 +29,12 @@ from mlproof.optimizers import Optimizer
 from mlproof.parameters import pack, views
 from mlproof.penalties import Penalty
 from mlproof.training import History
+from mlproof.validation import X_FORMATS, check_sample_weight, sound
 from mlproof.verification.gradient import check_gradient
 from mlproof.verification.report import GradientReport
 
-X_FORMATS: dict[str, Any] = {
-    "accept_sparse": ["csr", "csc"],
-    "dtype": (np.float64, np.float32, np.uint8),  # others become the first
-}
-
-
+# Up to so many rows are not worth what an engine prepares for.
 FEW_ROWS = 16
-
-
-def sound(X: Any) -> Any:
-    """X, unless it is a sparse matrix whose indices lead out of it: ValueError.
-
-    SciPy and every kernel trust the indices, and scikit-learn does not check them.
-    """
-    if not sparse.issparse(X):
-        return X
-    try:
-        if X.format in ("csr", "csc", "bsr"):
-            X.check_format(full_check=True)
-        elif X.format == "coo":
-            if {len(index) for index in X.coords} != {len(X.data)}:
-                raise ValueError("its indices and its values are not equally many")
-            for index, size in zip(X.coords, X.shape, strict=True):
-                _within(index, size, X.shape)
-        elif X.format == "lil":
-            if not len(X.rows) == len(X.data) == X.shape[0]:
-                raise ValueError("it has not as many lists as rows")
-            for columns, values in zip(X.rows, X.data, strict=True):
-                if len(columns) != len(values):
-                    raise ValueError("a row has not as many indices as values")
-                _within(np.asarray(columns), X.shape[1], X.shape)
-    except (ValueError, TypeError) as error:
-        raise ValueError(
-            f"X is a sparse matrix that contradicts itself: {error}. Build it again, "
-            "or call its check_format() to find out where it goes wrong."
-        ) from error
-    return X
-
-
-def _within(index: Array, size: int, shape: tuple[int, ...]) -> None:
-    if len(index) and not 0 <= index.min() <= index.max() < size:
-        raise ValueError(f"an index lies outside the shape {shape}")
-
-
-def check_sample_weight(sample_weight: Any, X: Any) -> Array | None:
-    """The weights as a floating array, not all 0; or None for none."""
-    return None if sample_weight is None else _check_sample_weight(sample_weight, X)
 
 
 class FittedNetwork(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -245,29 +202,42 @@ class FittedNetwork(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _logits(self, X: Any) -> Array:
         if self._is_plain(X):
-            with np.errstate(invalid="ignore"):  # OpenBLAS raises false alarms
-                return forward(self._network, self.theta_, X).o_a
+            o_a = self._plain_logits(X)
+            if o_a is not None:
+                return o_a
         check_is_fitted(self)
         X = validate_data(self, sound(X), reset=False, **X_FORMATS)
         engine = self._make_engine("numpy")
         return engine.logits(self.theta_, X.tocsr() if sparse.issparse(X) else X)
 
     def _is_plain(self, X: Any) -> bool:
-        """Whether X is a few rows that need no check but this one.
+        """Whether X is what the network takes, but for numbers that are not finite.
 
-        scikit-learn's validation takes longer than the prediction of a row; whatever is
-        not as simple as this goes through it, and gets its errors and warnings.
+        scikit-learn's validation takes longer than the prediction of a row, and reads
+        many of them once more; whatever is not as simple as this goes through it, and
+        gets its errors and warnings.
         """
         return (
             type(X) is np.ndarray
             and X.ndim == 2
-            and 0 < len(X) <= FEW_ROWS
+            and len(X) > 0
             and hasattr(self, "theta_")
             and X.dtype == self.theta_.dtype
             and X.shape[1] == self.n_features_in_
             and not hasattr(self, "feature_names_in_")
-            and bool(np.isfinite(X).all())
         )
+
+    def _plain_logits(self, X: Array) -> Array | None:
+        """The logits of such an X, or None: then the validation tells what is wrong."""
+        if len(X) > FEW_ROWS:
+            engine = NumpyEngine(self._network, number(self.n_threads))
+            return engine.finite_logits(self.theta_, X)
+        try:
+            with no_false_alarm("raise"):
+                trace = forward(self._network, self.theta_, X)
+        except FloatingPointError:
+            return None
+        return trace.o_a if all_finite(trace) else None
 
     # ---- checking and keeping --------------------------------------------------------
 
@@ -295,7 +265,12 @@ class FittedNetwork(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self)
         X, y = validate_data(
-            self, sound(X), y, multi_output=True, reset=False, **X_FORMATS
+            self,
+            sound(X),
+            sound(y, "y"),
+            multi_output=True,
+            reset=False,
+            **X_FORMATS,
         )
         X = X.tocsr() if sparse.issparse(X) else X
         if y.ndim == 2 and y.shape[1] == 1:

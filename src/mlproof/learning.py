@@ -15,12 +15,13 @@ from sklearn.utils.validation import column_or_1d, validate_data
 from mlproof import hyperparameters, labelling
 from mlproof.engines import Engine, Examples, choice
 from mlproof.engines.choice import EngineName
-from mlproof.fitted import X_FORMATS, FittedNetwork, check_sample_weight, sound
+from mlproof.fitted import FittedNetwork
 from mlproof.functions import Array
 from mlproof.labelling import Labelling
 from mlproof.optimizers import SGD, Adam, LearningRateSchedule, Optimizer
 from mlproof.parameters import n_theta
 from mlproof.training import Epoch, History, Rules, descend, lbfgs
+from mlproof.validation import X_FORMATS, check_sample_weight, sound
 
 
 class LearningNetwork(FittedNetwork):
@@ -64,7 +65,12 @@ class LearningNetwork(FittedNetwork):
         hyperparameters.check(self.get_params(deep=False))
         resume = resume and hasattr(self, "theta_")
         X, y = validate_data(
-            self, sound(X), y, multi_output=True, reset=not resume, **X_FORMATS
+            self,
+            sound(X),
+            sound(y, "y"),
+            multi_output=True,
+            reset=not resume,
+            **X_FORMATS,
         )
         sample_weight = check_sample_weight(sample_weight, X)
         if y.ndim == 2 and y.shape[1] == 1:

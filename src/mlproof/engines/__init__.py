@@ -7,11 +7,13 @@ they agree to rounding; numpy_engine.py is the readable one that others are judg
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+from scipy import sparse
 
 from mlproof.deep import Network
 from mlproof.functions import Array
 from mlproof.losses import Labels
 from mlproof.optimizers import Optimizer
+from mlproof.parameters import n_theta
 from mlproof.penalties import Penalty
 
 
@@ -34,6 +36,13 @@ class Examples(NamedTuple):
         if self.sample_weight is None:
             return float(self.X.shape[0])
         return float(np.sum(self.sample_weight, dtype=np.float64))
+
+
+def products_per_row(units: tuple[int, ...], X: Any) -> int:
+    """About how many multiplications a row of X takes on its way to the logits."""
+    d, d_h = units[:2]
+    entries = X.nnz // X.shape[0] if sparse.issparse(X) else d
+    return n_theta(units) + (entries - d) * d_h
 
 
 class Engine(Protocol):
@@ -61,6 +70,7 @@ class Engine(Protocol):
     ) -> float:
         """One pass over the examples in this order, changing theta after every batch.
 
+        ``order`` holds row numbers, each at most once; None stands for all in turn.
         A batch whose weights sum to 0 is passed over.  Returns the mean over the other
         examples of the regularised risk of their batch.
         """

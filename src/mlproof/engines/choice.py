@@ -2,12 +2,10 @@
 
 from typing import Any, Literal
 
-from scipy import sparse
-
 from mlproof.deep import Network
-from mlproof.engines import Engine
+from mlproof.engines import Engine, products_per_row
 from mlproof.engines.numpy_engine import NumpyEngine
-from mlproof.engines.threads import available
+from mlproof.engines.threads import number
 from mlproof.parameters import n_theta
 
 EngineName = Literal["numpy", "compiled"]
@@ -26,12 +24,9 @@ def choose(network: Network, X: Any, n_rows: int, batch_size: int) -> EngineName
     It depends on the problem alone, not on what has been compiled before: engines agree
     to rounding, and the same fit shall give the same bits every time.
     """
-    parameters = n_theta(network.units)
-    products = parameters
-    if sparse.issparse(X):
-        products += network.units[1] * (X.nnz // X.shape[0] - X.shape[1])
+    products = products_per_row(network.units, X)
     n_batches = -(-n_rows // batch_size)
-    per_batch = network.n_layers * PER_LAYER + parameters * PER_PARAMETER
+    per_batch = network.n_layers * PER_LAYER + n_theta(network.units) * PER_PARAMETER
     seconds = n_batches * per_batch + n_rows * 3 * products * PER_PRODUCT
     return "compiled" if seconds > WORTHWHILE else "numpy"
 
@@ -40,7 +35,7 @@ def engine(
     name: EngineName, network: Network, n_threads: int | None, sparse_adam: str
 ) -> Engine:
     """An engine of this name; n_threads=None means all the cores there are."""
-    threads = available() if n_threads is None else n_threads
+    threads = number(n_threads)
     if name == "numpy":
         return NumpyEngine(network, threads, lazy_adam=sparse_adam == "lazy")
     # Numba is loaded by those who need it: it takes longer than all the rest.

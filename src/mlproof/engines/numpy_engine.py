@@ -1,15 +1,14 @@
 """The readable engine: deep.py over the chunks of a batch, in plain NumPy."""
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from scipy import sparse
 
-from mlproof.deep import Network, backward, forward
+from mlproof.deep import Network, Trace, backward, forward
 from mlproof.engines import Examples
 from mlproof.engines.blas import single_threaded_blas
 from mlproof.engines.chunks import chunks, tree_sum
@@ -18,6 +17,8 @@ from mlproof.optimizers import Adam, Optimizer
 from mlproof.parameters import views
 from mlproof.penalties import Penalty
 
+# Rows that logits takes at once: longer products are no faster, and take more memory.
+ROWS_AT_ONCE = 512
 # Parameters times rows from which more threads are worth starting for logits.
 WORTH_A_THREAD = 20_000_000
 
@@ -31,30 +32,50 @@ class NumpyEngine:
     lazy_adam: bool = False  # on sparse examples, see untouched
 
     def logits(self, theta: Array, X: Any, rows: Array | None = None) -> Array:
-        units = self.network.units
+        return self._logits(theta, X, rows)[0]
+
+    def finite_logits(self, theta: Array, X: Array) -> Array | None:
+        """The same for an X that nobody has looked at; None if not all is finite."""
+        try:
+            o_a, finite = self._logits(theta, X, overflow="raise")
+        except FloatingPointError:
+            return None
+        return o_a if finite else None
+
+    def _logits(
+        self,
+        theta: Array,
+        X: Any,
+        rows: Array | None = None,
+        overflow: Literal["raise"] | None = None,
+    ) -> tuple[Array, bool]:
+        """The logits, and whether they come from finite numbers alone."""
         n = X.shape[0] if rows is None else len(rows)
-        o_a = np.empty((n, units[-1]), dtype=theta.dtype)
+        # Column by column: NumPy reduces short rows one by one, columns all at once.
+        o_a = np.empty((n, self.network.units[-1]), dtype=theta.dtype, order="F")
 
-        def compute(piece: slice) -> None:
-            with _no_false_alarm():
-                chunk = X[piece if rows is None else rows[piece]]
-                o_a[piece] = forward(self.network, theta, chunk).o_a
+        def compute(piece: slice) -> bool:
+            with no_false_alarm(overflow):
+                part = X[piece if rows is None else rows[piece]]
+                trace = forward(self.network, theta, part)
+                o_a[piece] = trace.o_a
+                return all_finite(trace)
 
-        # Threads share chunks of rows, so how many there are does not show in the bits.
-        pieces = chunks(n, units, theta.itemsize)
+        # Threads share pieces of X, so how many there are does not show in the bits.
+        worth_it = n * theta.size >= WORTH_A_THREAD
+        slices = pieces(n, 2 if worth_it else 1)
         with single_threaded_blas():
-            if self.n_threads == 1 or n * theta.size < WORTH_A_THREAD:
-                for piece in pieces:
-                    compute(piece)
-            else:
+            if worth_it and self.n_threads > 1:
                 with ThreadPoolExecutor(self.n_threads) as pool:
-                    deque(pool.map(compute, pieces), maxlen=0)
-        return o_a
+                    finite = list(pool.map(compute, slices))
+            else:
+                finite = list(map(compute, slices))
+        return o_a, all(finite)
 
     def risk_and_gradient(
         self, theta: Array, batch: Examples, penalty: Penalty
     ) -> tuple[float, Array]:
-        with single_threaded_blas(), _no_false_alarm():
+        with single_threaded_blas(), no_false_alarm():
             return self._risk_and_gradient(theta, batch, penalty)
 
     def _risk_and_gradient(
@@ -89,7 +110,7 @@ class NumpyEngine:
         batch_size: int,
         penalty: Penalty,
     ) -> float:
-        with single_threaded_blas(), _no_false_alarm():
+        with single_threaded_blas(), no_false_alarm():
             return batch_by_batch(
                 self._risk_and_gradient,
                 theta,
@@ -155,7 +176,21 @@ def touched(X: Any, d_h: int, n_theta: int) -> Array:
     return changes
 
 
-def _no_false_alarm() -> np.errstate:
+def pieces(n: int, together: int = 1) -> Iterator[slice]:
+    """Slices of nearly equal length up to ROWS_AT_ONCE, a multiple of so many."""
+    count = -(-n // (ROWS_AT_ONCE * together)) * together
+    for i in range(count):
+        yield slice(i * n // count, (i + 1) * n // count)
+
+
+def all_finite(trace: Trace) -> bool:
+    """Whether all of X is: what is not makes every pre-activation of its row so too."""
+    first = trace.h_a[0] if trace.h_a else trace.o_a
+    return bool(np.isfinite(first).all())  # fewer numbers than X has
+
+
+def no_false_alarm(overflow: Literal["raise"] | None = None) -> np.errstate:
+    """What NumPy shall say of a computation that calls BLAS; None leaves it so."""
     # OpenBLAS may flag as invalid what its kernels read beside a small matrix and never
     # use.  What is really not a number reaches theta, which is checked.
-    return np.errstate(invalid="ignore")
+    return np.errstate(invalid="ignore", over=overflow)

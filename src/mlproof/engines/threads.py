@@ -16,3 +16,8 @@ def available() -> int:
     # Nine digits are more than enough; int refuses thousands of them.
     is_number = told.isdecimal() and len(told) < 10 and int(told) > 0
     return min(cores, int(told)) if is_number else cores
+
+
+def number(n_threads: int | None) -> int:
+    """The number asked for, None meaning all that are available."""
+    return available() if n_threads is None else n_threads

@@ -23,7 +23,7 @@ import numpy as np
 from scipy import sparse
 
 from mlproof.deep import Network
-from mlproof.engines import Examples
+from mlproof.engines import Examples, products_per_row
 from mlproof.engines.blas import single_threaded_blas
 from mlproof.engines.chunks import tree_sum
 from mlproof.engines.compiled.data import Data
@@ -151,6 +151,7 @@ class CompiledEngine:
             ledger = self._ledger_for(data, theta, min(batch_size, n))
             epoch_pass = SparsePass(mode, ledger, self._team, *arguments)
         totals = workspace.totals
+        totals[:] = 0
         try:
             limit = single_threaded_blas if plan.calls_blas(batch_size) else nullcontext
             with limit():
@@ -178,7 +179,6 @@ class CompiledEngine:
         """All batches, so many at a time that Ctrl-C need not wait for long."""
         # Added to by every call, so that when a call ends does not show in the bits.
         totals = epoch_pass.workspace.totals
-        totals[:] = 0
         done = 0
         try:
             epoch_pass.open()
@@ -241,11 +241,8 @@ class CompiledEngine:
         last = self._workspace
         if last is not None and last.fits(plan, theta.dtype, rows):
             return last
-        products = theta.size
-        if sparse.issparse(examples.X):
-            (n, d), d_h = examples.X.shape, self.network.units[1]
-            products += d_h * (examples.X.nnz // n - d)
-        n_threads = self.n_threads if products * rows >= WORTH_A_THREAD else 1
+        products = rows * products_per_row(self.network.units, examples.X)
+        n_threads = self.n_threads if products >= WORTH_A_THREAD else 1
         if self._team.n_threads != n_threads:
             self._team = Team(n_threads)
         self._workspace = Workspace(self.network, plan, theta.dtype, rows, n_threads)

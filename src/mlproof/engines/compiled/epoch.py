@@ -17,6 +17,7 @@ from mlproof.engines.compiled.plan import (
     FAN_OUT,
     FIRST,
     IN_AT,
+    LAST,
     LAYER,
     OUT_AT,
     SIZE,
@@ -155,6 +156,7 @@ def through_the_network(
 @part
 def change(
     network: Any,
+    layers: Any,
     tile: Any,
     penalty: Any,
     s: float,
@@ -166,11 +168,12 @@ def change(
     second: Any,
 ) -> Any:
     """Add the penalty's gradient to that of a tile and step; the penalty's value."""
-    here, layer, value = slice(tile[AT], tile[AT] + tile[SIZE]), tile[LAYER], 0.0
-    w = theta[here]
-    if tile[FIRST] >= 0:
-        l2 = penalty[L2, layer] + penalty[ALPHA, 0] / (2 * s)  # (S.3)
-        value = add_penalty(w, grad[: tile[SIZE]], penalty[L1, layer], l2)
+    here, layer = slice(tile[AT], tile[AT] + tile[SIZE]), tile[LAYER]
+    w, fan_in = theta[here], layers[layer, FAN_IN]
+    # The biases at the end are left out.
+    weights = (min(tile[LAST], fan_in) - tile[FIRST]) * layers[layer, FAN_OUT]
+    l2 = penalty[L2, layer] + penalty[ALPHA, 0] / (2 * s)  # (S.3)
+    value = add_penalty(w[:weights], grad, penalty[L1, layer], l2)
     step(network[RULE], settings, rate, w, grad, first[here], second[here])
     return value
 
@@ -275,6 +278,7 @@ def epoch(
             tile_gradient(layers, tiles[i], cut, work, capacity, grad)
             risk_of[n_chunks + i] = change(
                 network,
+                layers,
                 tiles[i],
                 penalty,
                 s,

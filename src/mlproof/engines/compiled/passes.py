@@ -21,6 +21,7 @@ class DensePass:
     """Dense examples: every weight changes with every batch."""
 
     kernel: Any = staticmethod(epoch)
+    _others: tuple[Any, ...] = ()  # what the kernel takes at the end
 
     def __init__(
         self,
@@ -57,6 +58,7 @@ class DensePass:
             state.first,
             state.second,
             *self.workspace.buffers,
+            *self._others,
         )
 
     def open(self) -> None:
@@ -91,27 +93,11 @@ class SparsePass(DensePass):
             state = state._replace(rule=MOMENTUM, first=velocity)
         super().__init__(workspace, data, state, *others)
         self._mode, self._ledger, self._team = mode, ledger, team
+        self._others = mode, *ledger.buffers
         units = workspace.plan.units
         size = units[0] * units[1]
         self._W = self.theta[:size].reshape(units[:2])
         self._V = self.state.first[:size].reshape(units[:2])
-
-    def arguments(self, steps: int) -> tuple[Any, ...]:
-        state = self.state
-        return (
-            self._order,
-            *self.data.arguments,
-            *self._tables,
-            penalty_table(self.penalty),
-            state.settings,
-            state.t + steps,
-            self.theta,
-            state.first,
-            state.second,
-            *self.workspace.buffers,
-            self._mode,
-            *self._ledger.buffers,
-        )
 
     def open(self) -> None:
         if self._mode != EVERY_ROW and self.penalty != no_penalty(len(self.penalty.l1)):

@@ -24,8 +24,8 @@ Table = npt.NDArray[np.int64]
 # The columns of layers: their sizes; where W[k] and b[k] begin in theta; which column
 # of the workspace their input and their pre-activations begin with.
 FAN_IN, FAN_OUT, W_AT, B_AT, IN_AT, OUT_AT = range(6)
-# The columns of tiles: the layer and which of its inputs, or -1 for its biases; where
-# the tile begins in theta and how many numbers it has.
+# The columns of tiles: the layer; from and up to which of its inputs, the biases being
+# the weights of one more; where the tile begins in theta, how many numbers it has.
 LAYER, FIRST, LAST, AT, SIZE = range(5)
 
 # Multiplications below which loops take less time than a call of BLAS.
@@ -34,6 +34,11 @@ LOOPS_BELOW = 2048
 TILE_SIZE = 8192
 # Bytes that the rows worked on together may take; a longer batch is taken in turns.
 CAPACITY_BYTES = 32 * 2**20
+
+
+def by_loops(rows: int, fan_in: int, fan_out: int) -> bool:
+    """Whether a product of these sizes is made by loops; kernels ask the same."""
+    return fan_out == 1 or rows * fan_in * fan_out < LOOPS_BELOW
 
 
 @dataclass(frozen=True)
@@ -66,9 +71,8 @@ class Plan:
     def calls_blas(self, batch_size: int) -> bool:
         """Whether any product of a chunk of such batches is a call of BLAS."""
         rows = min(batch_size, MAX_ROWS)
-        return any(
-            fan_out > 1 and rows * fan_in * fan_out >= LOOPS_BELOW
-            for fan_in, fan_out in pairwise(self.units)
+        return not all(
+            by_loops(rows, fan_in, fan_out) for fan_in, fan_out in pairwise(self.units)
         )
 
     @property
@@ -82,19 +86,19 @@ class Plan:
 
     @cached_property
     def tiles(self) -> Table:
-        rows = []
-        for k, (fan_in, fan_out, W_at, b_at, *_) in enumerate(self.layers.tolist()):
-            count = min(max(round(fan_in * fan_out / TILE_SIZE), 1), fan_in)
-            cuts = [i * fan_in // count for i in range(count + 1)]
-            rows += (
-                []
-                if k == 0 and self.by_rows
-                else [
-                    (k, first, last, W_at + first * fan_out, (last - first) * fan_out)
-                    for first, last in pairwise(cuts)
-                ]
-            )
-            rows.append((k, -1, -1, b_at, fan_out))
+        rows: list[tuple[int, ...]] = []
+        for k, (fan_in, fan_out, W_at, *_) in enumerate(self.layers.tolist()):
+            first = fan_in if k == 0 and self.by_rows else 0
+            inputs = fan_in + 1 - first
+            count = min(max(round(inputs * fan_out / TILE_SIZE), 1), inputs)
+            cuts = [first + i * inputs // count for i in range(count + 1)]
+            if k == 0 and self.sparse and not self.by_rows:
+                # Of sparse examples the biases alone have a gradient like the others.
+                cuts[-1:] = [fan_in, fan_in + 1]
+            rows += [
+                (k, first, last, W_at + first * fan_out, (last - first) * fan_out)
+                for first, last in pairwise(cuts)
+            ]
         return np.array(rows, dtype=np.int64)
 
     def shares(self, n_threads: int) -> Table:

@@ -11,7 +11,7 @@ from typing import Any
 from numba import carray
 
 from mlproof.engines.compiled.machine import address_of, gemm, pointer_to
-from mlproof.engines.compiled.plan import LOOPS_BELOW
+from mlproof.engines.compiled.plan import by_loops
 from mlproof.engines.compiled.toolchain import part
 
 N, T = ord("N"), ord("T")
@@ -30,9 +30,7 @@ def flat(matrix: Any) -> Any:
     return carray(pointer_to(matrix, 0), matrix.size)
 
 
-@part
-def _by_loops(rows: int, fan_in: int, fan_out: int) -> Any:
-    return fan_out == 1 or rows * fan_in * fan_out < LOOPS_BELOW
+_by_loops: Any = part(by_loops)
 
 
 @part
@@ -139,13 +137,20 @@ def weights_gradient(X: Any, first: int, last: int, G: Any, grad_W: Any) -> None
     fan_out = G.shape[1]
     inputs = last - first
     if fan_out == 1:
+        # Four rows at a time: grad_W is read and written a quarter as often.
         for k in range(inputs):
-            total = X[0, first + k] * G[0, 0]
-            for i in range(1, rows):
-                total += X[i, first + k] * G[i, 0]
-            grad_W[k, 0] = total
+            grad_W[k, 0] = 0
+        whole = rows - rows % 4
+        for i in range(0, whole, 4):
+            g_0, g_1, g_2, g_3 = G[i, 0], G[i + 1, 0], G[i + 2, 0], G[i + 3, 0]
+            for k in range(inputs):
+                grad_W[k, 0] += (g_0 * X[i, first + k] + g_1 * X[i + 1, first + k]) + (
+                    g_2 * X[i + 2, first + k] + g_3 * X[i + 3, first + k]
+                )
+        for i in range(whole, rows):
+            for k in range(inputs):
+                grad_W[k, 0] += G[i, 0] * X[i, first + k]
     elif _by_loops(rows, inputs, fan_out):
-        # Four rows at a time, for the same reason.
         for k in range(inputs):
             for j in range(fan_out):
                 grad_W[k, j] = 0

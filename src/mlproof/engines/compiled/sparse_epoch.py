@@ -98,6 +98,7 @@ def sparse_epoch(
     y: Any,
     labels: Any,
     weight: Any,
+    total_weight: float,
     layers: Any,
     tiles: Any,
     shares: Any,
@@ -128,7 +129,7 @@ def sparse_epoch(
     before: Any,
     after: Any,
 ) -> None:
-    """The part of one thread in these batches of the epoch."""
+    """The part of one thread in these batches of the epoch; see ``epoch``."""
     order, indptr, indices, data = (
         borrow(order),
         borrow(indptr),
@@ -156,7 +157,7 @@ def sparse_epoch(
     for batch in range(first_batch, last_batch):
         rows = order[batch * batch_size : (batch + 1) * batch_size]
         n = rows.size
-        s = sum_of_weights(rows, weight)
+        s = total_weight if total_weight != 0 else sum_of_weights(rows, weight)
         if s == 0:  # nothing counts, so there is nothing to learn
             continue
         t += 1
@@ -244,12 +245,13 @@ def sparse_epoch(
                     row_sums(W[column], V[column], deferred, l1, after[slot])
         for i in range(shares[thread], shares[thread + 1]):
             tile = tiles[i]
-            if tile[LAYER] == 0 and tile[FIRST] >= 0:
+            if tile[LAYER] == 0 and tile[FIRST] < d:
                 sparse_tile_gradient(tile, slot_of, starts, members, values, G, grad[0])
             else:
                 tile_gradient(layers, tile, cut, work, capacity, grad)
             risk_of[n_chunks + i] = change(
                 network,
+                layers,
                 tile,
                 penalty,
                 s,

@@ -37,18 +37,19 @@ def tile_gradient(
     layers: Any, tile: Any, cuts: Any, work: Any, capacity: int, sums: Any
 ) -> None:
     """The gradient of a tile, added up over the chunks, in the first row of sums."""
-    layer, first, last = layers[tile[LAYER]], tile[FIRST], tile[LAST]
+    layer, first = layers[tile[LAYER]], tile[FIRST]
     fan_in, fan_out = layer[FAN_IN], layer[FAN_OUT]
+    last = min(tile[LAST], fan_in)
     height = 0
     for chunk in range(cuts.size - 1):
         start, rows = cuts[chunk], cuts[chunk + 1] - cuts[chunk]
         G = view(work, layer[OUT_AT] * capacity + start * fan_out, rows, fan_out)
-        if first < 0:
-            biases_gradient(G, sums[height])
-        else:
+        if first < last:
             H = view(work, layer[IN_AT] * capacity + start * fan_in, rows, fan_in)
             grad_W = view(sums[height], 0, last - first, fan_out)
             weights_gradient(H, first, last, G, grad_W)
+        if tile[LAST] > fan_in:
+            biases_gradient(G, sums[height, (last - first) * fan_out :])
         height += 1
         # A pair is complete after every second chunk, a pair of pairs after the fourth.
         complete = chunk

@@ -1,0 +1,95 @@
+"""What is asked of the data before anything reads it, beyond what scikit-learn asks."""
+
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils.validation import _check_sample_weight
+
+from mlproof.functions import Array
+
+# For sklearn.utils.validation.validate_data.
+X_FORMATS: dict[str, Any] = {
+    "accept_sparse": ["csr", "csc"],
+    "dtype": (np.float64, np.float32, np.uint8),  # others become the first
+}
+
+
+def sound(matrix: Any, name: str = "X") -> Any:
+    """The matrix, unless it is sparse and its indices lead out of it: ValueError.
+
+    SciPy and every kernel trust the indices, and scikit-learn does not check them.
+    """
+    if not sparse.issparse(matrix):
+        return matrix
+    try:
+        _SOUND.get(matrix.format, _anything)(matrix)
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"{name} is a sparse matrix that contradicts itself: {error}. Build it "
+            "again, or call its check_format() to find out where it goes wrong."
+        ) from error
+    return matrix
+
+
+def check_sample_weight(sample_weight: Any, X: Any) -> Array | None:
+    """The weights as a floating array, not all 0; or None for none."""
+    return None if sample_weight is None else _check_sample_weight(sample_weight, X)
+
+
+# ---- a check for each sparse format that holds indices -------------------------------
+
+
+def _compressed(matrix: Any) -> None:
+    for index in (matrix.indptr, matrix.indices):
+        _whole_numbers(index)
+    matrix.check_format(full_check=True)
+
+
+def _coordinates(matrix: Any) -> None:
+    if {len(index) for index in matrix.coords} != {len(matrix.data)}:
+        raise ValueError("its indices and its values are not equally many")
+    for index, size in zip(matrix.coords, matrix.shape, strict=True):
+        _within(index, size, matrix.shape)
+
+
+def _diagonals(matrix: Any) -> None:
+    _whole_numbers(matrix.offsets)
+    if matrix.offsets.shape != matrix.data.shape[:1] or matrix.data.ndim != 2:
+        raise ValueError("its offsets and its diagonals are not equally many")
+
+
+def _lists(matrix: Any) -> None:
+    if not len(matrix.rows) == len(matrix.data) == matrix.shape[0]:
+        raise ValueError("it has not as many lists as rows")
+    for columns, values in zip(matrix.rows, matrix.data, strict=True):
+        if len(columns) != len(values):
+            raise ValueError("a row has not as many indices as values")
+        _within(np.asarray(columns), matrix.shape[1], matrix.shape)
+
+
+def _anything(matrix: Any) -> None:
+    """A format whose own conversions look at its indices."""
+
+
+_SOUND = {
+    "csr": _compressed,
+    "csc": _compressed,
+    "bsr": _compressed,
+    "coo": _coordinates,
+    "dia": _diagonals,
+    "lil": _lists,
+}
+
+
+def _within(index: Array, size: int, shape: tuple[int, ...]) -> None:
+    if not len(index):
+        return
+    _whole_numbers(index)
+    if not 0 <= index.min() <= index.max() < size:
+        raise ValueError(f"an index lies outside the shape {shape}")
+
+
+def _whole_numbers(index: Array) -> None:
+    if index.dtype.kind not in "iu":
+        raise ValueError(f"its indices are {index.dtype.name}, not whole numbers")

@@ -1,0 +1,104 @@
+"""The kernels on the disk: compiled once, and again when their sources change."""
+
+import shutil
+import threading
+from pathlib import Path
+
+import numba
+import pytest
+from trainings import run_python
+
+from mlproof.engines.compiled import toolchain
+
+
+def test_the_folder_of_the_kernels_is_that_of_their_sources(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = tmp_path / "sources"
+    shutil.copytree(Path(toolchain.__file__).parent, sources)
+    monkeypatch.setattr(toolchain, "__file__", str(sources / "toolchain.py"))
+    monkeypatch.setenv(toolchain.CACHE_VARIABLE, str(tmp_path / "kept"))
+    folders = [toolchain._cache_folder()]
+    assert folders[0] is not None
+    assert folders[0].parent == tmp_path / "kept"
+    assert toolchain._cache_folder() == folders[0]
+    # A function that kernels of other files call.
+    text = (sources / "products.py").read_bytes()
+    (sources / "products.py").write_bytes(text + b"# changed\n")
+    folders.append(toolchain._cache_folder())
+    (sources / "another.py").write_bytes(b"")
+    monkeypatch.setattr(toolchain, "version", lambda name: f"{name} of tomorrow")
+    folders.append(toolchain._cache_folder())
+    monkeypatch.setattr(numba.config, "BOUNDSCHECK", 1)
+    folders.append(toolchain._cache_folder())
+    assert len(set(folders)) == len(folders)
+    assert all(folder is not None and folder.is_dir() for folder in folders)
+
+
+def test_the_sources_as_they_are_have_the_folder_in_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(toolchain.CACHE_VARIABLE, str(tmp_path))
+    folder = toolchain._cache_folder()
+    assert folder is not None
+    assert toolchain.FOLDER is not None
+    assert folder.name == toolchain.FOLDER.name
+
+
+def test_a_folder_that_cannot_be_written_is_said_to_be_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    for unusable in (tmp_path / "file", tmp_path / "file" / "below"):
+        monkeypatch.setenv(toolchain.CACHE_VARIABLE, str(unusable))
+        with pytest.warns(UserWarning, match=toolchain.CACHE_VARIABLE) as caught:
+            assert toolchain._cache_folder() is None
+        assert len(caught) == 1
+
+
+def test_only_what_takes_long_is_announced(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = threading.Event()
+    monkeypatch.setattr(toolchain.logger, "warning", lambda message: said.set())
+    with toolchain.announced("float64"):
+        pass
+    monkeypatch.setattr(toolchain, "ANNOUNCED_AFTER", 0.1)
+    assert not said.is_set()
+    with toolchain.announced("float64"):
+        assert said.wait(30)
+
+
+FIT_ONCE = """
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+import warnings
+warnings.simplefilter("ignore", ConvergenceWarning)
+from mlproof import MLPClassifier
+rng = np.random.default_rng(0)
+X, y = rng.standard_normal((300, 7)), rng.integers(0, 3, 300)
+for _ in range(2):
+    clf = MLPClassifier((130, 16), max_iter=3, random_state=0, engine="compiled")
+    clf.fit(X, y)
+print(clf.theta_.tobytes().hex())
+"""
+
+
+@pytest.mark.slow
+def test_a_second_process_does_not_compile_again(tmp_path: Path) -> None:
+    first, second = (
+        run_python(FIT_ONCE, MLPROOF_CACHE_DIR=str(tmp_path)) for _ in range(2)
+    )
+    assert first.stderr.count("compiles its kernels for float64, once") == 1
+    assert str(tmp_path) in first.stderr
+    assert second.stderr == ""
+    assert second.stdout == first.stdout
+
+
+@pytest.mark.slow
+def test_kernels_that_cannot_be_kept_are_compiled_with_one_warning(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    done = run_python(FIT_ONCE, MLPROOF_CACHE_DIR=str(tmp_path / "file" / "below"))
+    assert done.stderr.count("cannot be written") == 1
+    assert done.stderr.count("compiles its kernels for float64, for this process") == 1
+    assert done.stdout == run_python(FIT_ONCE).stdout

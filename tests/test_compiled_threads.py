@@ -1,0 +1,351 @@
+"""Threads that fail, Ctrl-C, how many threads, and what a fit leaves behind."""
+
+import faulthandler
+import gc
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import numba
+import numpy as np
+import pytest
+from conftest import make_case
+from threadpoolctl import threadpool_info, threadpool_limits
+from trainings import LARGE, RATE, blobs, compiled, run_python, train
+
+from mlproof.engines import threads
+from mlproof.engines.compiled import CompiledEngine, barrier
+from mlproof.engines.compiled.team import Team
+from mlproof.engines.numpy_engine import NumpyEngine
+from mlproof.optimizers import Adam
+
+# Three epochs are no training to the end, and say so.
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+# ---- threads that fail, and Ctrl-C -------------------------------------------------
+
+
+@numba.njit(nogil=True)
+def rounds(n: int, meeting: Any, n_threads: int) -> int:
+    for i in range(n):
+        if not barrier.meet(meeting, n_threads):
+            return i
+    return n
+
+
+@pytest.fixture
+def in_time(capfd: pytest.CaptureFixture[str]) -> Callable[..., Any]:
+    """Calls a function of no arguments, unless it hangs, which ends everything."""
+
+    def call(work: Callable[[], Any], seconds: float = 60) -> Any:
+        outcome: list[Any] = []
+
+        def run() -> None:
+            try:
+                outcome.append(work())
+            except BaseException as error:
+                outcome.append(error)
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        thread.join(seconds)
+        if not outcome:  # threads that hang keep a process from ending by itself
+            with capfd.disabled():
+                print("a team of threads hangs", file=sys.stderr)
+                faulthandler.dump_traceback()
+            os._exit(1)
+        if isinstance(outcome[0], BaseException):
+            raise outcome[0]
+        return outcome[0]
+
+    return call
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 3, 8])
+def test_all_threads_of_a_team_meet(n_threads: int, in_time: Any) -> None:
+    team, meeting, ended = Team(n_threads), barrier.new(), {}
+
+    def work(thread: int) -> None:
+        ended[thread] = rounds(2000, meeting, n_threads)
+
+    for _ in range(3):
+        ended.clear()
+        in_time(partial(team.run, work, meeting))
+        assert ended == dict.fromkeys(range(n_threads), 2000)
+    team.close()
+
+
+@pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("who", [0, 1, 2])
+def test_nobody_waits_for_a_thread_that_has_failed(
+    error: type[BaseException], who: int, in_time: Any
+) -> None:
+    team, meeting, ended = Team(3), barrier.new(), {}
+
+    def work(thread: int) -> None:
+        ended[thread] = rounds(10 if thread == who else 10**9, meeting, 3)
+        if thread == who:
+            raise error
+
+    with pytest.raises(error):
+        in_time(partial(team.run, work, meeting))
+    # Those who did not fail were waiting, had gone on to wait, or had not yet begun.
+    assert ended.pop(who) == 10
+    assert all(met <= 11 for met in ended.values())
+    ended.clear()
+    again = barrier.new()
+    in_time(partial(team.run, lambda i: ended.update({i: rounds(50, again, 3)}), again))
+    assert ended == {0: 50, 1: 50, 2: 50}
+
+
+@pytest.mark.parametrize("who", [0, 1])
+@pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt])
+def test_an_engine_can_be_used_after_one_of_its_threads_has_failed(
+    who: int,
+    error: type[BaseException],
+    monkeypatch: pytest.MonkeyPatch,
+    in_time: Any,
+) -> None:
+    case = make_case(24, **LARGE, n=600)
+    expected = train(CompiledEngine(case.network), case, "adam", 200, [None])
+    engine, run = CompiledEngine(case.network, 2), Team.run
+
+    def failing(self: Team, kernel: Any, meeting: Any) -> None:
+        def work(thread: int) -> None:
+            if thread == who:
+                raise error
+            kernel(thread)
+
+        run(self, work, meeting)
+
+    monkeypatch.setattr(Team, "run", failing)
+    with pytest.raises(error):
+        in_time(partial(train, engine, case, "adam", 200, [None]))
+    monkeypatch.undo()
+    found = in_time(partial(train, engine, case, "adam", 200, [None]))
+    np.testing.assert_array_equal(found.theta, expected.theta)
+    assert found.losses == expected.losses
+
+
+def test_the_steps_before_an_interruption_are_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # theta and the moments have made them, and partial_fit goes on from there.
+    shape = {"units": (6, 5, 3), "activation": "tanh", "output": "softmax", "n": 50}
+    case = make_case(25, **shape)
+    run, n_calls = Team.run, 0
+
+    def interrupted(self: Team, *arguments: Any) -> None:
+        nonlocal n_calls
+        n_calls += 1
+        if n_calls == 2:
+            raise KeyboardInterrupt
+        run(self, *arguments)
+
+    monkeypatch.setattr(Team, "run", interrupted)
+    theta, adam = case.theta.copy(), Adam(RATE)
+    with pytest.raises(KeyboardInterrupt):
+        CompiledEngine(case.network).epoch(
+            theta, adam, case.examples, None, 5, case.penalty
+        )
+    steps, reached, numpy = [], case.theta.copy(), Adam(RATE)
+    for start in range(0, 50, 5):
+        batch = case.examples.take(slice(start, start + 5))
+        NumpyEngine(case.network).epoch(reached, numpy, batch, None, 5, case.penalty)
+        if np.allclose(reached, theta, rtol=0, atol=1e-12):
+            steps.append(numpy.t)
+    assert [adam.t] == steps
+
+
+CTRL_C = """
+import gc, os, signal, threading, time, warnings
+import numpy as np
+from threadpoolctl import threadpool_info, threadpool_limits
+from mlproof import MLPClassifier
+
+rng = np.random.default_rng(0)
+y = rng.integers(0, 3, 200_000)
+X = np.broadcast_to(rng.standard_normal(200, dtype=np.float32), (len(y), 200))
+
+def new(**options):
+    options = {"max_iter": 3, "random_state": 0, **options}
+    return MLPClassifier((500, 500), engine="compiled", n_threads=2, **options)
+
+def blas():
+    return [(each["filepath"], each["num_threads"]) for each in threadpool_info()]
+
+def team_is_at_work():
+    return any(thread.name.startswith("mlproof") for thread in threading.enumerate())
+
+def fit(classifier):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return classifier.fit(X[:500], y[:500])
+
+expected = fit(new())
+gc.collect()
+while team_is_at_work():
+    time.sleep(0.01)
+threadpool_limits(3, "blas")
+before, sent = blas(), []
+
+def press():
+    while not team_is_at_work():
+        time.sleep(0.01)
+    time.sleep(0.5)
+    sent.append(time.monotonic())
+    os.kill(os.getpid(), signal.SIGINT)
+
+threading.Thread(target=press, daemon=True).start()
+classifier = new(max_iter=1000)
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    classifier.fit(X, y)
+    waited = time.monotonic() - sent[0]
+assert ["Training interrupted by user." in str(w.message) for w in caught] == [True]
+assert classifier.n_iter_ == 0, "the epoch was too short to be interrupted"
+assert waited < 5, waited
+assert blas() == before
+assert np.isfinite(classifier.predict_proba(X[:10])).all()
+again = fit(classifier.set_params(max_iter=3))
+assert again.theta_.tobytes() == expected.theta_.tobytes()
+assert again.loss_curve_ == expected.loss_curve_
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its Ctrl-C reaches every process")
+def test_ctrl_c_is_answered_within_an_epoch() -> None:
+    # Between two calls of a kernel, a twentieth of a second each; the epoch takes
+    # many seconds.
+    run_python(CTRL_C)
+
+
+# ---- what is left as it was found --------------------------------------------------
+
+
+def blas_threads() -> list[tuple[str, int]]:
+    return [
+        (each["filepath"], each["num_threads"])
+        for each in threadpool_info()
+        if each["user_api"] == "blas"
+    ]
+
+
+@pytest.fixture
+def three_blas_threads() -> Iterator[list[tuple[str, int]]]:
+    """A number that nobody would choose, so that it shows if it is put back."""
+    with threadpool_limits(3, "blas"):
+        found = blas_threads()
+        assert {number for _, number in found} == {3}
+        yield found
+
+
+@pytest.mark.parametrize("solver", ["adam", "gd", "lbfgs"])
+def test_a_fit_leaves_blas_as_it_was(
+    solver: str, three_blas_threads: list[tuple[str, int]]
+) -> None:
+    X, y = blobs(600, 40)
+    compiled(n_threads=2, solver=solver).fit(X, y)
+    assert blas_threads() == three_blas_threads
+
+
+@pytest.mark.parametrize("batch_size", [200, 10])
+def test_blas_has_one_thread_while_the_kernels_run(
+    batch_size: int,
+    three_blas_threads: list[tuple[str, int]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run, meanwhile = Team.run, []
+
+    def watched(self: Team, *arguments: Any) -> None:
+        meanwhile.extend(number for _, number in blas_threads())
+        return run(self, *arguments)
+
+    monkeypatch.setattr(Team, "run", watched)
+    X, y = blobs(600, 40)
+    compiled(n_threads=2, batch_size=batch_size).fit(X, y)
+    assert set(meanwhile) == {1}
+
+
+def test_overlapping_fits_leave_blas_as_it_was(
+    three_blas_threads: list[tuple[str, int]],
+) -> None:
+    X, y = blobs(600, 40)
+    together = threading.Barrier(2)
+
+    def fit(max_iter: int) -> None:
+        together.wait(60)
+        compiled(n_threads=2, max_iter=max_iter, tol=0.0).fit(X, y)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(fit, (2, 40)))
+        list(pool.map(fit, (40, 2)))
+    assert blas_threads() == three_blas_threads
+
+
+def test_a_failed_fit_leaves_blas_as_it_was(
+    three_blas_threads: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(self: Team, *arguments: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(Team, "run", failing)
+    X, y = blobs(600, 40)
+    for solver in ("adam", "lbfgs"):
+        with pytest.raises(MemoryError):
+            compiled(n_threads=2, solver=solver).fit(X, y)
+    assert blas_threads() == three_blas_threads
+
+
+def test_a_fit_leaves_no_threads_behind() -> None:
+    X, y = blobs(600, 40)
+    before = set(threading.enumerate())
+    compiled(n_threads=3).fit(X, y)
+    gc.collect()
+    for thread in set(threading.enumerate()) - before:
+        thread.join(30)  # it ends with its engine
+        assert not thread.is_alive()
+
+
+# ---- how many threads --------------------------------------------------------------
+
+
+@pytest.fixture
+def eight_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "cpu_count", lambda: 8)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+
+
+def test_all_cores_are_used_unless_fewer_are_allowed(
+    eight_cores: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert threads.available() == 8
+    for told, number in (("3", 3), ("1", 1), ("8", 8), ("64", 8), ("2,4", 2)):
+        monkeypatch.setenv("OMP_NUM_THREADS", told)
+        assert threads.available() == number
+
+
+@pytest.mark.parametrize(
+    "told", ["", " ", ",", ",2", "0", "-1", "1.5", "two", "1e1", "0x2", "²", "9" * 5000]
+)
+def test_what_is_no_number_of_threads_is_ignored(
+    told: str, eight_cores: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", told)
+    assert threads.available() == 8
+
+
+def test_the_threads_of_an_engine_are_those_asked_for_or_all(
+    eight_cores: None, monkeypatch: pytest.MonkeyPatch, teams: set[int]
+) -> None:
+    X, y = blobs(600, 40)
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    compiled(max_iter=1).fit(X, y)
+    assert teams == {3}
+    compiled(max_iter=1, n_threads=4).fit(X, y)
+    assert teams == {3, 4}

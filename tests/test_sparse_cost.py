@@ -1,0 +1,69 @@
+"""Sparse X: time and memory for its entries, none for its zeros."""
+
+import time
+import tracemalloc
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import sparse
+from trainings import SOLVERS, new
+
+from mlproof.deep import Network
+from mlproof.engines import Examples
+from mlproof.engines.compiled import CompiledEngine
+from mlproof.functions import ACTIVATIONS
+from mlproof.losses import SOFTMAX
+from mlproof.optimizers import Adam
+from mlproof.parameters import n_theta
+from mlproof.penalties import no_penalty
+
+# Most fits here are cut short.
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+MANY_COLUMNS = 2_000_000
+
+
+def scattered(n: int, d: int, dtype: Any = np.float32) -> Any:
+    """Twenty entries in every row, anywhere."""
+    rng = np.random.default_rng(0)
+    indices = np.sort(rng.integers(0, d, (n, 20)), axis=1).astype(np.int32)
+    data = rng.uniform(0.5, 1, 20 * n).astype(dtype)
+    return sparse.csr_array((data, indices.ravel(), np.arange(n + 1) * 20), (n, d))
+
+
+@pytest.mark.parametrize("solver", ["lazy", "exact", "nesterov"])
+def test_no_array_has_an_element_for_every_zero(solver: str) -> None:
+    n, d = 600, MANY_COLUMNS
+    X, y = scattered(n, d), np.arange(n) % 3
+    options = {"hidden_layer_sizes": (16,), "engine": "compiled", "max_iter": 1}
+    options |= {"batch_size": 300} | SOLVERS[solver]
+    new(**options).fit(X[:, :1000], y)  # the kernels are loaded
+    tracemalloc.start()
+    try:
+        clf = new(**options).fit(X, y)
+        clf.predict(X)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    # theta, two moments, and the weights as they are drawn in float64; a byte for
+    # every element of X would be more.
+    assert peak < 5 * clf.theta_.nbytes < n * d
+
+
+def test_the_time_of_a_lazy_step_is_not_that_of_the_columns() -> None:
+    seconds = []
+    for d in (MANY_COLUMNS // 100, MANY_COLUMNS):
+        units = (d, 16, 3)
+        network = Network(units, ACTIVATIONS["rect"], SOFTMAX)
+        theta, adam = np.zeros(n_theta(units), np.float32), Adam(1e-3)
+        examples = Examples(scattered(300, d), np.arange(300) % 3, None)
+        engine, times = CompiledEngine(network, lazy_adam=True), []
+        for _ in range(8):
+            began = time.perf_counter()
+            engine.epoch(theta, adam, examples, None, 30, no_penalty(2))
+            times.append(time.perf_counter() - began)
+        seconds.append(min(times))
+    # Proportional to the columns it would be a hundred; the caches make some of that.
+    assert seconds[1] < 25 * seconds[0]
