@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
 from mlproof.deep import Network, forward
-from mlproof.engines import Examples
+from mlproof.engines import Examples, chunks
 from mlproof.engines.compiled.team import Team
 from mlproof.functions import ACTIVATIONS, Array
 from mlproof.losses import OUTPUTS
@@ -147,6 +147,12 @@ def one_blas_thread() -> Iterator[None]:
     """On a busy machine those of OpenBLAS wait for one another, ten times as long."""
     with threadpool_limits(1, "blas"):
         yield
+
+
+@pytest.fixture
+def all_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads share every batch, however little work it is."""
+    monkeypatch.setattr(chunks, "WORTH_SHARING", 0)
 
 
 @pytest.fixture

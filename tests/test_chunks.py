@@ -8,17 +8,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mlproof.engines.chunks import (
     MAX_ROWS,
     MIN_ROWS,
     WORKSPACE_BYTES,
+    WORTH_SHARING,
     chunks,
     tree_sum,
 )
 from mlproof.functions import Array
+from mlproof.parameters import n_theta
 
 ROWS = st.integers(0, 200_000)
 UNITS = st.lists(st.integers(1, 5000), min_size=2, max_size=5).map(tuple)
@@ -66,14 +68,18 @@ def test_there_are_no_more_chunks_than_needed(
     most_rows = min(max(WORKSPACE_BYTES // row_bytes, MIN_ROWS), MAX_ROWS)
     count = len(list(chunks(n, units, itemsize)))
     needed = -(-n // most_rows)
-    assert count == needed + (needed % 2 if n >= 2 * MIN_ROWS else 0)
+    if n < 2 * MIN_ROWS or n * n_theta(units) < WORTH_SHARING:
+        assert count == needed
+    else:
+        assert count == 2 or count // 2 < needed <= count
 
 
 @given(st.integers(2 * MIN_ROWS, 200_000), UNITS, ITEMSIZES)
-def test_two_threads_can_share_the_chunks_evenly(
+def test_threads_can_share_the_chunks_of_much_work_evenly(
     n: int, units: tuple[int, ...], itemsize: int
 ) -> None:
-    assert len(list(chunks(n, units, itemsize))) % 2 == 0
+    assume(n * n_theta(units) >= WORTH_SHARING)
+    assert len(list(chunks(n, units, itemsize))) in (2**k for k in range(1, 20))
 
 
 @given(ROWS, UNITS, ITEMSIZES)
@@ -91,11 +97,18 @@ def test_the_number_of_inputs_does_not_move_a_boundary() -> None:
 
 
 @pytest.mark.parametrize(
-    ("n", "count"), [(0, 0), (1, 1), (63, 1), (64, 2), (256, 2), (257, 4)]
+    ("d", "n", "count"),
+    [
+        *[(3, 0, 0), (3, 1, 1), (3, 128, 1), (3, 129, 2), (3, 257, 3)],
+        *[(3000, 63, 1), (3000, 64, 2), (3000, 256, 2), (3000, 257, 4)],
+    ],
 )
-def test_the_first_boundaries_of_a_small_network_are_known(n: int, count: int) -> None:
+def test_the_first_boundaries_of_a_small_network_are_known(
+    d: int, n: int, count: int
+) -> None:
     # 2 * 8 * (4 + 2) = 96 bytes a row: the workspace would hold more than MAX_ROWS.
-    assert len(list(chunks(n, (3, 4, 2), 8))) == count
+    # 64 rows of 12,014 parameters are worth sharing.
+    assert len(list(chunks(n, (d, 4, 2), 8))) == count
 
 
 def test_the_boundaries_of_201_rows_are_worked_by_hand() -> None:

@@ -34,7 +34,10 @@ from mlproof.optimizers import Adam
 from mlproof.penalties import no_penalty
 
 # Three epochs are no training to the end, and say so.
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.usefixtures("all_is_shared"),
+]
 
 
 SMOOTH = sorted(set(ACTIVATIONS) - KINKED)

@@ -26,9 +26,13 @@ from trainings import (
 
 from mlproof import MLPClassifier
 from mlproof.engines.compiled import CompiledEngine
+from mlproof.engines.compiled.plan import plan_for
 
 # Three epochs are no training to the end, and say so.
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.usefixtures("all_is_shared"),
+]
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
@@ -81,6 +85,12 @@ def test_more_threads_than_there_is_work_train_to_the_same_bits(
     assert teams == {1, 40}
 
 
+def test_halves_of_a_batch_are_apart_where_that_is_less_to_exchange() -> None:
+    # The rows above, and those of a network too wide for it.
+    assert plan_for(LARGE["units"], 4).apart(200)
+    assert not plan_for((4000, 2, 2), 4).apart(1)
+
+
 def test_a_batch_passed_over_does_not_confuse_the_losses_of_its_neighbours() -> None:
     # Every second batch counts nothing: a thread that is done with a batch goes on to
     # the one after the next, while another still adds up the risk of the first.
@@ -96,18 +106,13 @@ def test_a_batch_passed_over_does_not_confuse_the_losses_of_its_neighbours() -> 
         np.testing.assert_array_equal(found.theta, alone.theta)
 
 
-def test_little_work_is_not_shared(teams: set[int]) -> None:
-    shape = {"units": (4, 3), "activation": "rect", "output": "softmax", "n": 60}
-    case = make_case(20, **shape)
-    train(CompiledEngine(case.network, 4), case, "plain", 20, [None])
-    assert teams == {1}
-
-
 PRINT_BITS = """
 import hashlib, json, sys, warnings
 import numpy as np
 from mlproof import MLPClassifier
+from mlproof.engines import chunks
 warnings.simplefilter("ignore")
+chunks.WORTH_SHARING = 0
 rng = np.random.default_rng(0)
 y = rng.integers(0, 3, 700)
 X = 2 * rng.standard_normal((3, 40))[y] + rng.standard_normal((700, 40))
@@ -173,7 +178,9 @@ FORK = """
 import os, sys, time, warnings
 import numpy as np
 from mlproof import MLPClassifier
+from mlproof.engines import chunks
 warnings.simplefilter("ignore")
+chunks.WORTH_SHARING = 0
 rng = np.random.default_rng(0)
 X, y = rng.standard_normal((600, 40)), rng.integers(0, 3, 600)
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import assert_close
+from conftest import assert_close, make_case
 from hypothesis import given
 from hypothesis import strategies as st
-from trainings import blobs, compiled
+from trainings import blobs, compiled, train
 
 from mlproof import load
 from mlproof.deep import Network
@@ -116,3 +116,10 @@ def test_check_gradient_notices_what_the_compiled_engine_does_wrong(
 
     monkeypatch.setattr(CompiledEngine, "risk_and_gradient", wrong)
     assert not fitted.check_gradient(X, y).ok
+
+
+def test_little_work_is_not_shared(teams: set[int]) -> None:
+    shape = {"units": (4, 3), "activation": "rect", "output": "softmax", "n": 60}
+    case = make_case(20, **shape)
+    train(CompiledEngine(case.network, 4), case, "plain", 20, [None])
+    assert teams == {1}

@@ -24,7 +24,10 @@ from mlproof.engines.numpy_engine import NumpyEngine
 from mlproof.optimizers import Adam
 
 # Three epochs are no training to the end, and say so.
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.usefixtures("all_is_shared"),
+]
 
 
 # ---- threads that fail, and Ctrl-C -------------------------------------------------
@@ -126,7 +129,7 @@ def test_an_engine_can_be_used_after_one_of_its_threads_has_failed(
     monkeypatch.setattr(Team, "run", failing)
     with pytest.raises(error):
         in_time(partial(train, engine, case, "adam", 200, [None]))
-    monkeypatch.undo()
+    monkeypatch.setattr(Team, "run", run)
     found = in_time(partial(train, engine, case, "adam", 200, [None]))
     np.testing.assert_array_equal(found.theta, expected.theta)
     assert found.losses == expected.losses

@@ -35,7 +35,10 @@ from mlproof.losses import OUTPUTS
 from mlproof.optimizers import SGD
 
 # Most fits here are cut short.
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.usefixtures("all_is_shared"),
+]
 
 
 # ---- what NumPy computes on the dense array ----------------------------------------

@@ -14,7 +14,10 @@ from mlproof.engines.compiled import CompiledEngine
 from mlproof.engines.compiled.team import Team
 
 # Most fits here are cut short.
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.usefixtures("all_is_shared"),
+]
 
 
 # 26 entries a row, 64 hidden units: 90 rows are worth a second thread.
@@ -104,14 +107,14 @@ def test_an_engine_can_be_used_after_one_of_its_threads_has_failed(
 
             run(self, work, meeting)
 
-        monkeypatch.setattr(Team, "run", failing)
-        try:
-            train_sparse(engine, case, rule, 200, [None])
-        except MemoryError:
-            pass
-        else:
-            assert n_runs < failing_run
-        monkeypatch.undo()
+        with monkeypatch.context() as patched:
+            patched.setattr(Team, "run", failing)
+            try:
+                train_sparse(engine, case, rule, 200, [None])
+            except MemoryError:
+                pass
+            else:
+                assert n_runs < failing_run
         found = train_sparse(engine, case, rule, 200, [None])
         np.testing.assert_array_equal(found.theta, expected.theta)
         assert found.losses == expected.losses
@@ -121,8 +124,10 @@ PRINT_BITS = """
 import hashlib, json, sys, warnings
 from scipy import sparse
 from mlproof import MLPClassifier
+from mlproof.engines import chunks
 from trainings import SOLVERS, rows_of_words
 warnings.simplefilter("ignore")
+chunks.WORTH_SHARING = 0
 bits = {}
 for dtype in ("float32", "float64"):
     X, y = rows_of_words(500, 120, dtype)

@@ -8,23 +8,34 @@ threads, processes and machines that share the work give the same sum to the las
 from collections.abc import Iterable, Iterator
 
 from mlproof.functions import Array
+from mlproof.parameters import n_theta
 
 # Raise it with any change of boundaries or tree: the results then differ in bits.
-VERSION = 2
+VERSION = 3
 
 # What a chunk's pre-activations and activations may take: they stay in the cache.
-WORKSPACE_BYTES = 256 * 1024
+WORKSPACE_BYTES = 320 * 1024
 
 # Products of fewer rows run below the speed of the machine, and of more no faster.
 MIN_ROWS, MAX_ROWS = 32, 128
 
+# Multiplications in a batch, forwards, from which a second thread is worth having.
+WORTH_SHARING = 600_000
+
 
 def n_chunks(n_rows: int, units: tuple[int, ...], itemsize: int) -> int:
-    """How many chunks there are: an even number wherever two threads could share."""
+    """How many chunks there are: 2, 4, 8 .. where threads are to share them."""
     row_bytes = 2 * itemsize * sum(units[1:])
     rows = min(max(WORKSPACE_BYTES // row_bytes, MIN_ROWS), MAX_ROWS)
     count = -(-n_rows // rows)
-    return count + count % 2 if n_rows >= 2 * MIN_ROWS else count
+    if n_rows < 2 * MIN_ROWS or not worth_sharing(n_rows * n_theta(units)):
+        return count
+    return max(1 << (count - 1).bit_length(), 2)
+
+
+def worth_sharing(multiplications: int) -> bool:
+    """Whether a batch with so many, forwards, is worth a second thread."""
+    return multiplications >= WORTH_SHARING
 
 
 def chunks(n_rows: int, units: tuple[int, ...], itemsize: int) -> Iterator[slice]:

@@ -18,7 +18,7 @@ from mlproof.parameters import views
 from mlproof.penalties import Penalty
 
 # Rows that logits takes at once: longer products are no faster, and take more memory.
-ROWS_AT_ONCE = 512
+ROWS_AT_ONCE = 1024
 # Parameters times rows from which more threads are worth starting for logits.
 WORTH_A_THREAD = 20_000_000
 

@@ -25,7 +25,7 @@ from scipy import sparse
 from mlproof.deep import Network
 from mlproof.engines import Examples, products_per_row
 from mlproof.engines.blas import single_threaded_blas
-from mlproof.engines.chunks import tree_sum
+from mlproof.engines.chunks import tree_sum, worth_sharing
 from mlproof.engines.compiled.data import Data
 from mlproof.engines.compiled.epoch import RISK, ROWS, STEPS
 from mlproof.engines.compiled.ledger import Ledger
@@ -44,8 +44,6 @@ from mlproof.penalties import Penalty, no_penalty
 
 # Ctrl-C and the progress bar are answered between two calls of a kernel.
 SECONDS_PER_CALL = 0.05
-# Multiplications in a batch, forwards, from which a second thread is worth having.
-WORTH_A_THREAD = 200_000
 
 _compiled: set[Any] = set()  # the kernels, and the dtypes they are ready for
 
@@ -242,7 +240,7 @@ class CompiledEngine:
         if last is not None and last.fits(plan, theta.dtype, rows):
             return last
         products = rows * products_per_row(self.network.units, examples.X)
-        n_threads = self.n_threads if products >= WORTH_A_THREAD else 1
+        n_threads = self.n_threads if worth_sharing(products) else 1
         if self._team.n_threads != n_threads:
             self._team = Team(n_threads)
         self._workspace = Workspace(self.network, plan, theta.dtype, rows, n_threads)

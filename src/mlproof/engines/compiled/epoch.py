@@ -1,8 +1,10 @@
 """One pass over the examples by batches: what each of the threads does.
 
-A batch has two halves, and the threads meet after each.  In the first they share its
+A batch has two steps, and the threads meet after each.  In the first they share its
 chunks, forwards to the loss and backwards to the gradient of every pre-activation; in
-the second they share the tiles of theta, which that gradient then changes.
+the second they share the tiles of theta, which that gradient then changes.  Where what
+the second step reads is more than theta, a step between makes the gradient of each half
+of the chunks, by the threads that have it in their caches.
 """
 
 from typing import Any
@@ -34,14 +36,17 @@ from mlproof.engines.compiled.units import (
     softmax_loss,
 )
 from mlproof.engines.compiled.update import (
+    add,
     add_penalty,
+    copy,
     rate_of_step,
     step,
     tile_gradient,
 )
 
 # The integers that describe the network, the optimiser and the length of a batch.
-ACTIVATION, OUTPUT, RULE, BATCH_SIZE, CAPACITY, SPARE_AT, WIDEST, N_THREADS = range(8)
+ACTIVATION, OUTPUT, RULE, BATCH_SIZE, CAPACITY = range(5)
+SPARE_AT, WIDEST, N_THREADS, APART = range(5, 9)
 # The rows of penalty, a column for each layer; alpha stands in the first column.
 L1, L2, ALPHA = range(3)
 # What an epoch adds up: risk times rows, rows, and steps of the optimiser.
@@ -218,6 +223,7 @@ def epoch(
     risks: Any,
     totals: Any,
     barrier: Any,
+    halves: Any,
 ) -> None:
     """The part of one thread in these batches of the epoch.
 
@@ -235,7 +241,8 @@ def epoch(
     network, penalty, settings = borrow(network), borrow(penalty), borrow(settings)
     theta, first, second = borrow(theta), borrow(first), borrow(second)
     work, sums, top, risks = borrow(work), borrow(sums), borrow(top), borrow(risks)
-    shares, totals, barrier = borrow(shares), borrow(totals), borrow(barrier)
+    shares, halves, totals = borrow(shares), borrow(halves), borrow(totals)
+    barrier = borrow(barrier)
 
     n_threads, capacity = network[N_THREADS], network[CAPACITY]
     batch_size = network[BATCH_SIZE]
@@ -252,7 +259,9 @@ def epoch(
         n_chunks = cut.size - 1
         risk_of = risks[t & 1]  # what thread 0 has yet to add up is not overwritten
 
-        for chunk in range(thread, n_chunks, n_threads):
+        first_chunk = thread * n_chunks // n_threads
+        last_chunk = (thread + 1) * n_chunks // n_threads
+        for chunk in range(first_chunk, last_chunk):
             start, stop = cut[chunk], cut[chunk + 1]
             who = rows[start:stop]
             gather(X, scale, who, inputs[start:stop])
@@ -273,19 +282,37 @@ def epoch(
         if not meet(barrier, n_threads):
             return
 
-        for i in range(shares[thread], shares[thread + 1]):
-            grad = sums[thread]
-            tile_gradient(layers, tiles[i], cut, work, capacity, grad)
+        # Of 2, 4, 8 .. chunks the root of the tree (S.2) adds the two halves.
+        apart = network[APART] and n_chunks > 1 and n_chunks & (n_chunks - 1) == 0
+        if apart:
+            for i in range(shares[1, thread], shares[1, thread + 1]):
+                half, tile = i // tiles.shape[0], tiles[i % tiles.shape[0]]
+                begin = half * (n_chunks // 2)
+                its_cut = cut[begin : begin + n_chunks // 2 + 1]
+                tile_gradient(layers, tile, its_cut, work, capacity, sums[thread])
+                half_grad = halves[half, tile[AT] : tile[AT] + tile[SIZE]]
+                copy(sums[thread, 0], half_grad)
+            if not meet(barrier, n_threads):
+                return
+
+        for i in range(shares[0, thread], shares[0, thread + 1]):
+            tile, grad = tiles[i], sums[thread, 0]
+            if apart:
+                here = slice(tile[AT], tile[AT] + tile[SIZE])
+                copy(halves[0, here], grad[: tile[SIZE]])
+                add(grad, halves[1, here])
+            else:
+                tile_gradient(layers, tile, cut, work, capacity, sums[thread])
             risk_of[n_chunks + i] = change(
                 network,
                 layers,
-                tiles[i],
+                tile,
                 penalty,
                 s,
                 settings,
                 rate,
                 theta,
-                grad[0],
+                grad,
                 first,
                 second,
             )

@@ -21,7 +21,6 @@ class DensePass:
     """Dense examples: every weight changes with every batch."""
 
     kernel: Any = staticmethod(epoch)
-    _others: tuple[Any, ...] = ()  # what the kernel takes at the end
 
     def __init__(
         self,
@@ -42,6 +41,7 @@ class DensePass:
         if cuts is None:
             cuts = workspace.cuts(batch_size, len(order) % batch_size)
         self._tables = workspace.tables(state.rule, batch_size, cuts)
+        self._others: tuple[Any, ...] = (workspace.halves,)
 
     def arguments(self, steps: int) -> tuple[Any, ...]:
         """Those after the thread and the batches; so many steps have been made."""

@@ -32,6 +32,9 @@ LAYER, FIRST, LAST, AT, SIZE = range(5)
 LOOPS_BELOW = 2048
 # Numbers in a tile, about: all that is done with it is done in the cache.
 TILE_SIZE = 8192
+# How much larger activations and their gradients must be than theta for two threads to
+# make gradients of their own rows, and exchange these.
+APART_FROM = 2
 # Bytes that the rows worked on together may take; a longer batch is taken in turns.
 CAPACITY_BYTES = 32 * 2**20
 
@@ -101,12 +104,21 @@ class Plan:
             ]
         return np.array(rows, dtype=np.int64)
 
-    def shares(self, n_threads: int) -> Table:
-        """Where the tiles of each thread begin, and the end: nearly equal stretches."""
-        ends = np.cumsum(self.tiles[:, SIZE])
+    def shares(self, n_threads: int, copies: int = 1) -> Table:
+        """Where the tiles of each thread begin, and the end: nearly equal stretches.
+
+        Of so many copies of all tiles, one copy after the other.
+        """
+        sizes = np.tile(self.tiles[:, SIZE], copies)
+        ends = np.cumsum(sizes)
         goals = ends[-1] * np.arange(n_threads + 1) / n_threads
-        before = ends - self.tiles[:, SIZE] / 2  # a tile goes where its middle lies
+        before = ends - sizes / 2  # a tile goes where its middle lies
         return np.searchsorted(before, goals).astype(np.int64)
+
+    def apart(self, rows: int) -> bool:
+        """Whether threads exchange less by gradients than by what these come from."""
+        read = rows * sum(map(sum, pairwise(self.units)))
+        return not self.sparse and read > APART_FROM * self.tiles[:, SIZE].sum()
 
     def cuts(self, n_rows: int) -> Table:
         """Where the chunks of a batch begin, and its end."""

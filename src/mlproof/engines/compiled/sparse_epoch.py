@@ -202,7 +202,9 @@ def sparse_epoch(
             if not meet(barrier, n_threads):
                 return
 
-        for chunk in range(thread, n_chunks, n_threads):
+        first_chunk = thread * n_chunks // n_threads
+        last_chunk = (thread + 1) * n_chunks // n_threads
+        for chunk in range(first_chunk, last_chunk):
             start, stop = cut[chunk], cut[chunk + 1]
             who = rows[start:stop]
             at = layers[0, OUT_AT] * capacity + start * fan_out
@@ -243,7 +245,7 @@ def sparse_epoch(
                     last_step[column] = now + 1
                 if penalised:
                     row_sums(W[column], V[column], deferred, l1, after[slot])
-        for i in range(shares[thread], shares[thread + 1]):
+        for i in range(shares[0, thread], shares[0, thread + 1]):
             tile = tiles[i]
             if tile[LAYER] == 0 and tile[FIRST] < d:
                 sparse_tile_gradient(tile, slot_of, starts, members, values, G, grad[0])

@@ -1,8 +1,8 @@
 """One tile of theta: its gradient over all chunks of a batch, and its update.
 
-The gradient of a tile is made, added up and used while it lies in the cache; that of
-the whole network is never stored.  Tiles are cut the same way for any number of threads
-and the chunks are added in the tree of chunks.py, so that the bits are the same too.
+The gradient of a tile is made, added up and used while it lies in the cache.  Tiles are
+cut the same way for any number of threads and the chunks are added in the tree of
+chunks.py, so that the bits are the same too.
 """
 
 import math
@@ -28,8 +28,14 @@ RATE, DECAY_1, DECAY_2, EPSILON = range(4)
 
 @part
 def add(left: Any, right: Any) -> None:
-    for i in range(left.size):
+    for i in range(right.size):
         left[i] += right[i]
+
+
+@part
+def copy(source: Any, target: Any) -> None:
+    for i in range(target.size):
+        target[i] = source[i]
 
 
 @part

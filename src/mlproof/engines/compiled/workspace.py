@@ -20,13 +20,17 @@ class Workspace:
         self.rows, self.n_threads = rows, n_threads
         self._activation = units.ACTIVATIONS.index(network.activation.name)
         self._output = units.OUTPUTS.index(network.output.name)
-        self._shares = plan.shares(n_threads)
+        self._apart = n_threads > 1 and plan.apart(rows)
+        self._shares = table(plan.shares(n_threads), plan.shares(n_threads, 2))
         n_chunks = len(plan.cuts(rows)) - 1
         # The sums of a tile that wait for their partners in the tree, for each thread.
         height = n_chunks.bit_length() + 1
         tile_size = max(int(plan.tiles[:, SIZE].max()), plan.units[1])
         self._work = np.empty(plan.columns * rows, dtype)
         self._sums = np.empty((n_threads, height, tile_size), dtype)
+        # The gradients of both halves of a batch, where threads exchange them.
+        n_theta = int(plan.tiles[:, SIZE].sum()) if self._apart else 0
+        self.halves = np.empty((2, n_theta), dtype)
         self._top = np.empty(rows, dtype=np.int64)
         self._risks = np.zeros((2, n_chunks + len(plan.tiles)))
         self._cuts: dict[tuple[int, ...], Table] = {}
@@ -54,6 +58,7 @@ class Workspace:
             self.plan.spare_at,
             self.plan.widest,
             self.n_threads,
+            self._apart,
         )
         return (
             self.plan.layers,
