@@ -62,16 +62,14 @@ class Ledger:
     def steps_left(self) -> int:
         return STEPS - int(self._counters[STEPS_DONE])
 
-    def close(self, W: Array, V: Array, deferred: bool, l1: float, team: Team) -> None:
+    def close(self, W: Array, V: Array, l1: float, team: Team) -> None:
         """Bring every row up to date, add up what the penalty needs, and begin anew.
 
         W and V are (n_columns, d_h): the weights and their velocities.
         """
         arguments = self._last_step, self._products, self._counters, self._blocks
         team.run(
-            lambda thread: close_ledger(
-                thread, team.n_threads, deferred, l1, W, V, *arguments
-            ),
+            lambda thread: close_ledger(thread, team.n_threads, l1, W, V, *arguments),
             barrier.new(),
         )
         self._total[:] = self._blocks.sum(axis=0)

@@ -113,5 +113,4 @@ class SparsePass(DensePass):
             self._close_ledger()
 
     def _close_ledger(self) -> None:
-        deferred, l1 = self._mode == DEFERRED, self.penalty.l1[0]
-        self._ledger.close(self._W, self._V, deferred, l1, self._team)
+        self._ledger.close(self._W, self._V, self.penalty.l1[0], self._team)

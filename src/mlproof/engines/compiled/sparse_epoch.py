@@ -198,7 +198,7 @@ def sparse_epoch(
                 if deferred and last_step[column] != now:
                     bring_forward(ledger[:, last_step[column]], W[column], V[column])
                 if penalised:
-                    row_sums(W[column], V[column], deferred, l1, before[slot])
+                    row_sums(W[column], V[column], l1, before[slot])
             if not meet(barrier, n_threads):
                 return
 
@@ -244,7 +244,7 @@ def sparse_epoch(
                 if deferred:
                     last_step[column] = now + 1
                 if penalised:
-                    row_sums(W[column], V[column], deferred, l1, after[slot])
+                    row_sums(W[column], V[column], l1, after[slot])
         for i in range(shares[0, thread], shares[0, thread + 1]):
             tile = tiles[i]
             if tile[LAYER] == 0 and tile[FIRST] < d:
@@ -284,7 +284,6 @@ def sparse_epoch(
 def close_ledger(
     thread: int,
     n_threads: int,
-    deferred: bool,
     l1: float,
     W: Any,
     V: Any,
@@ -306,6 +305,6 @@ def close_ledger(
             if last_step[column] != now:
                 bring_forward(ledger[:, last_step[column]], W[column], V[column])
             last_step[column] = 0
-            row_sums(W[column], V[column], deferred, l1, row)
+            row_sums(W[column], V[column], l1, row)
             for i in range(4):
                 sums[block, i] += row[i]

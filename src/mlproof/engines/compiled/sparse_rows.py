@@ -152,18 +152,15 @@ def bring_forward(M: Any, w: Any, v: Any) -> None:
 
 
 @part
-def row_sums(w: Any, v: Any, deferred: bool, l1: float, out: Any) -> None:
-    """Those sums for one row, as far as they will be needed."""
+def row_sums(w: Any, v: Any, l1: float, out: Any) -> None:
+    """Those sums for one row, |w| only if the penalty needs it."""
     zero = w.dtype.type(0)
     ww, wv, vv, absolute = zero, zero, zero, zero
-    if deferred:
-        for j in range(w.size):
-            ww += w[j] * w[j]
-            wv += w[j] * v[j]
-            vv += v[j] * v[j]
-    else:
-        for j in range(w.size):
-            ww += w[j] * w[j]
+    for j in range(w.size):
+        w_j, v_j = w[j], v[j]
+        ww += w_j * w_j
+        wv += w_j * v_j
+        vv += v_j * v_j
     if l1 != 0:
         for j in range(w.size):
             absolute += abs(w[j])
