@@ -32,6 +32,8 @@ practical-work: $(VENV)/installed
 speed: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --group bench --group dev
 	$(BIN)/mlproof bench --all --output benchmarks/speed.json --plot docs/images/speed.png
+	$(BIN)/python benchmarks/time_to_accuracy.py --output benchmarks/time_to_accuracy.json
+	$(BIN)/python benchmarks/growth.py --output benchmarks/growth.json --plot docs/images/growth.png
 	$(BIN)/python tests/test_bench.py
 
 # The package with its pictures, from this folder, so that an edit is seen at once.

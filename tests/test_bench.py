@@ -35,14 +35,37 @@ from mlproof.bench.tasks import Task
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "benchmarks.md"
 COMMITTED = ROOT / "benchmarks" / "speed.json"
-BETWEEN = re.compile(r"(<!-- results -->\n).*(<!-- end of results -->)", re.S)
+ACCURACY = ROOT / "benchmarks" / "time_to_accuracy.json"
+BETWEEN = r"(<!-- {0} -->\n).*(<!-- end of {0} -->)"
+
+
+def between(name: str) -> re.Pattern[str]:
+    return re.compile(BETWEEN.format(name), re.S)
 
 
 def refreshed(page: str, measured: results.Results) -> str:
     """The page with these results."""
-    return BETWEEN.sub(
+    return between("results").sub(
         lambda found: f"{found[1]}\n{table.markdown(measured)}\n{found[2]}", page
     )
+
+
+def told_to_accuracy(page: str, report: dict[str, Any]) -> str:
+    """The page with the times to accuracy of this report."""
+    return between("accuracy").sub(
+        lambda found: f"{found[1]}\n{time_to_accuracy().table(report)}\n{found[2]}",
+        page,
+    )
+
+
+def time_to_accuracy() -> Any:
+    """The program benchmarks/time_to_accuracy.py as a module."""
+    folder = str(ROOT / "benchmarks")
+    sys.path.insert(0, folder)  # it imports data_sets, which lies beside it
+    try:
+        return importlib.import_module("time_to_accuracy")
+    finally:
+        sys.path.remove(folder)
 
 
 # ---- the page -----------------------------------------------------------------------
@@ -50,8 +73,17 @@ def refreshed(page: str, measured: results.Results) -> str:
 
 def test_the_tables_of_the_page_are_those_of_the_committed_run() -> None:
     page = PAGE.read_text(encoding="utf-8")
-    assert len(BETWEEN.findall(page)) == 1
+    assert len(between("results").findall(page)) == 1
     assert refreshed(page, results.read(COMMITTED)) == page
+
+
+def test_the_times_to_accuracy_of_the_page_are_those_of_the_committed_run() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    report = json.loads(ACCURACY.read_bytes())
+    assert len(between("accuracy").findall(page)) == 1
+    assert told_to_accuracy(page, report) == page
+    report["sets"]["fashion-mnist"]["goal"] += 0.01
+    assert told_to_accuracy(page, report) != page
 
 
 def test_a_time_that_is_not_of_the_run_would_be_found() -> None:
@@ -526,7 +558,7 @@ def test_time_to_accuracy_runs(tmp_path: Path) -> None:
     output = tmp_path / "t.json"
     program = ROOT / "benchmarks" / "time_to_accuracy.py"
     ended = subprocess.run(
-        [sys.executable, program, "--quick", "--output", output],
+        [sys.executable, program, "fashion-mnist", "--quick", "--output", output],
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -542,5 +574,9 @@ def test_time_to_accuracy_runs(tmp_path: Path) -> None:
 
 if __name__ == "__main__":
     PAGE.write_text(
-        refreshed(PAGE.read_text("utf-8"), results.read(COMMITTED)), encoding="utf-8"
+        told_to_accuracy(
+            refreshed(PAGE.read_text("utf-8"), results.read(COMMITTED)),
+            json.loads(ACCURACY.read_bytes()),
+        ),
+        encoding="utf-8",
     )

@@ -52,23 +52,23 @@ def _training(task: Task) -> Contest:
 
 def _moons(activation: str) -> Contest:
     return _training(
-        Task(problems.moons(), (16,), 32, 50, "sgd", activation, learning_rate=0.01)
+        Task(problems.moons(), (16,), 32, 200, "sgd", activation, learning_rate=0.01)
     )
 
 
 def _digits(activation: str) -> Contest:
     return _training(
-        Task(problems.digits(), (100,), 64, 20, "sgd", activation, learning_rate=0.01)
+        Task(problems.digits(), (100,), 64, 60, "sgd", activation, learning_rate=0.01)
     )
 
 
 def _fashion() -> Contest:
-    return _training(Task(problems.fashion(), (100,), 200, 2))
+    return _training(Task(problems.fashion(), (100,), 200, 6))
 
 
 def _double() -> Contest:
     """What who does not ask for float32 gets, beside ours in float32."""
-    task = Task(problems.fashion(), (100,), 200, 2)
+    task = Task(problems.fashion(), (100,), 200, 6)
     (_, X, y), ours = task.problem, estimators.mlproof(task)
     X64 = X.astype(np.float64)
     theirs = estimators.scikit_learn(task)
@@ -81,15 +81,15 @@ def _double() -> Contest:
 
 
 def _table() -> Contest:
-    return _training(Task(problems.table(), (256,), 512, 2))
+    return _training(Task(problems.table(), (256,), 512, 6))
 
 
 def _deep() -> Contest:
-    return _training(Task(problems.fashion(), (256, 128), 128, 2))
+    return _training(Task(problems.fashion(), (256, 128), 128, 4))
 
 
 def _text(solver: str, learning_rate: float) -> Task:
-    return Task(problems.text(), (64,), 128, 3, solver, learning_rate=learning_rate)
+    return Task(problems.text(), (64,), 128, 10, solver, learning_rate=learning_rate)
 
 
 def _sparse(solver: str, learning_rate: float) -> Contest:
@@ -120,7 +120,7 @@ def _lazy() -> Contest:
 
 
 def _threads() -> Contest:
-    task = Task(problems.fashion(), (100,), 200, 2)
+    task = Task(problems.fashion(), (100,), 200, 6)
     one = estimators.mlproof(task, n_threads=1)
     X, y = task.problem.X, task.problem.y
     contestants = (
