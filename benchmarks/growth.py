@@ -4,12 +4,14 @@ Each is varied over three orders of magnitude, everything else held fast; a line
 slope 1 through the largest shows what growth in proportion would be.  Small problems
 lie above it: an epoch has costs that do not depend on its size.
 
-    python benchmarks/growth.py [--output FILE.json] [--plot FILE.png]
+    python benchmarks/growth.py [--output FILE.json] [--plot FILE.png] [--read FILE.json]
 """
 
 import argparse
 import json
+import textwrap
 import time
+import warnings
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -19,6 +21,7 @@ from typing import Any, NamedTuple
 import matplotlib.pyplot as plt
 import numpy as np
 from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
 
 from mlproof import MLPClassifier
 from mlproof.bench.machine import machine, versions
@@ -97,7 +100,7 @@ def draw(measured: dict[str, Any], path: Path) -> None:
         values, seconds = np.array(measured[series.what]["points"]).T
         axes.loglog(values, seconds[-1] * values / values[-1], color="0.7", zorder=0)
         axes.loglog(values, seconds, "o-", color="tab:blue")
-        axes.set(title=series.what, xlabel=series.unit.replace(", ", ",\n", 1))
+        axes.set(title=series.what, xlabel=textwrap.fill(series.unit, 36))
         axes.xaxis.label.set_size("small")
         axes.grid(alpha=0.3)
     all_axes[0].set_ylabel("seconds per epoch")
@@ -116,7 +119,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path)
     parser.add_argument("--plot", type=Path)
+    parser.add_argument("--read", type=Path, help="draw an earlier run, measure none")
     options = parser.parse_args()
+    if options.read:
+        draw(json.loads(options.read.read_bytes())["series"], options.plot)
+        return
+    warnings.simplefilter("ignore", ConvergenceWarning)
     measured = {}
     for series in SERIES:
         points = []

@@ -82,7 +82,7 @@ def test_the_times_to_accuracy_of_the_page_are_those_of_the_committed_run() -> N
     report = json.loads(ACCURACY.read_bytes())
     assert len(between("accuracy").findall(page)) == 1
     assert told_to_accuracy(page, report) == page
-    report["sets"]["fashion-mnist"]["goal"] += 0.01
+    next(iter(report["sets"].values()))["goal"] += 0.01
     assert told_to_accuracy(page, report) != page
 
 
