@@ -4,7 +4,8 @@ Each is varied over three orders of magnitude, everything else held fast; a line
 slope 1 through the largest shows what growth in proportion would be.  Small problems
 lie above it: an epoch has costs that do not depend on its size.
 
-    python benchmarks/growth.py [--output FILE.json] [--plot FILE.png] [--read FILE.json]
+    python benchmarks/growth.py [--output FILE.json] [--plot FILE.png]
+    python benchmarks/growth.py --read FILE.json --plot FILE.png
 """
 
 import argparse
