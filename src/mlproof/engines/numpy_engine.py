@@ -17,8 +17,9 @@ from mlproof.optimizers import Adam, Optimizer
 from mlproof.parameters import views
 from mlproof.penalties import Penalty
 
-# Rows that logits takes at once: longer products are no faster, and take more memory.
-ROWS_AT_ONCE = 1024
+# Rows that logits takes at once: longer products are no faster, and take more memory;
+# and fewer where it has to copy them, as it does those held out by early stopping.
+ROWS_AT_ONCE, COPIED_AT_ONCE = 1024, 128
 # Parameters times rows from which more threads are worth starting for logits.
 WORTH_A_THREAD = 20_000_000
 
@@ -63,7 +64,8 @@ class NumpyEngine:
 
         # Threads share pieces of X, so how many there are does not show in the bits.
         worth_it = n * theta.size >= WORTH_A_THREAD
-        slices = pieces(n, 2 if worth_it else 1)
+        most = ROWS_AT_ONCE if rows is None else COPIED_AT_ONCE
+        slices = pieces(n, most, 2 if worth_it else 1)
         with single_threaded_blas():
             if worth_it and self.n_threads > 1:
                 with ThreadPoolExecutor(self.n_threads) as pool:
@@ -176,9 +178,9 @@ def touched(X: Any, d_h: int, n_theta: int) -> Array:
     return changes
 
 
-def pieces(n: int, together: int = 1) -> Iterator[slice]:
-    """Slices of nearly equal length up to ROWS_AT_ONCE, a multiple of so many."""
-    count = -(-n // (ROWS_AT_ONCE * together)) * together
+def pieces(n: int, most: int, together: int) -> Iterator[slice]:
+    """Slices of nearly equal length up to the most, in number a multiple of so many."""
+    count = -(-n // (most * together)) * together
     for i in range(count):
         yield slice(i * n // count, (i + 1) * n // count)
 

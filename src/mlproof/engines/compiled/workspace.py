@@ -22,7 +22,8 @@ class Workspace:
         self._output = units.OUTPUTS.index(network.output.name)
         self._apart = n_threads > 1 and plan.apart(rows)
         self._shares = table(plan.shares(n_threads), plan.shares(n_threads, 2))
-        n_chunks = len(plan.cuts(rows)) - 1
+        # Of a shorter batch there may be more chunks, up to the next power of two.
+        n_chunks = 1 << (len(plan.cuts(rows)) - 2).bit_length()
         # The sums of a tile that wait for their partners in the tree, for each thread.
         height = n_chunks.bit_length() + 1
         tile_size = max(int(plan.tiles[:, SIZE].max()), plan.units[1])
