@@ -15,7 +15,10 @@ from mlproof.files import whole_file
 from mlproof.functions import Array
 
 BLUE, ORANGE, GREY = "#3465a4", "#e07b00", "#8a8a8a"
-COLOURS = (BLUE, ORANGE, "#f3bd7e", GREY, "#93b3dd", "#5e8c31", "#8f5d99", "#c4a000")
+COLOURS = (
+    *(BLUE, ORANGE, "#f3bd7e", GREY, "#93b3dd", "#5e8c31", "#8f5d99", "#c4a000"),
+    *("#7a4a2b", "#2b8f8f", "#d46a9b"),
+)
 STYLE: Any = {
     "axes.spines.right": False,
     "axes.spines.top": False,
