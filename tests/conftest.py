@@ -1,6 +1,6 @@
 """What all tests share: the hypothesis profile, BLAS, and random networks."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -167,3 +167,23 @@ def teams(monkeypatch: pytest.MonkeyPatch) -> set[int]:
 
     monkeypatch.setattr(Team, "run", watched)
     return sizes
+
+
+@pytest.fixture
+def interrupted(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Callable[[], int]]:
+    """Ctrl-C comes instead of the n-th work of a team; says how many there were."""
+
+    def at(n: int) -> Callable[[], int]:
+        run, n_runs = Team.run, 0
+
+        def interrupt(self: Team, *arguments: Any) -> None:
+            nonlocal n_runs
+            n_runs += 1
+            if n_runs == n:
+                raise KeyboardInterrupt
+            run(self, *arguments)
+
+        monkeypatch.setattr(Team, "run", interrupt)
+        return lambda: n_runs
+
+    return at

@@ -17,8 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlproof import cli
-from mlproof.bench import cases, memory, problems, results, start, table
+from mlproof.bench import memory, problems, results, start, table
 from mlproof.bench.cases import CASES, Case, Contest, chosen
 from mlproof.bench.contestants import (
     Contestant,
@@ -417,137 +416,6 @@ def test_memory_and_first_fit_are_measured_in_processes_of_their_own(
     assert start.starting("any", package).prepare()() > 0
     with pytest.raises(Unavailable, match="no_such_package"):
         start.starting("any", "no_such_package").prepare()()
-
-
-# ---- the command --------------------------------------------------------------------
-
-
-def tiny() -> Contest:
-    task = Task(problems.moons(), (4,), 500, 2, "sgd")
-    X, y = task.problem.X, task.problem.y
-    return Contest(
-        task.title,
-        (
-            estimators.fitting(
-                "mlproof", estimators.mlproof(task, engine="numpy"), X, y
-            ),
-            estimators.fitting("scikit-learn", estimators.scikit_learn(task), X, y),
-            floor.fitting(task),
-            absent("PyTorch"),
-        ),
-        task.epochs,
-        task.describe(),
-    )
-
-
-@pytest.fixture
-def bench(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., tuple[Any, str, str]]:
-    """Runs ``mlproof bench`` in a folder of its own; there is a case tiny."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(cases.CASES, "tiny", Case("tiny", "training", tiny))
-    monkeypatch.setattr("mlproof.bench.measure.REST", 0)
-    monkeypatch.setattr("mlproof.bench.measure.SHORTEST", 0)
-
-    def run(*arguments: Any) -> tuple[Any, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            cli.main(["bench", *map(str, arguments)])
-        return ended.value.code, *capsys.readouterr()
-
-    return run
-
-
-def test_the_command_prints_json_of_this_shape(bench: Any) -> None:
-    code, out, err = bench("tiny", "--repeats", 3, "--json")
-    assert (code, err, out.count("\n")) == (0, "", 1)
-    found = json.loads(out)
-    assert found["settings"]["repeats"] == 3
-    assert found["machine"].keys() == {"processor", "system", "cores"}
-    for name in ("python", "numpy", "scipy", "scikit-learn", "numba", "mlproof"):
-        assert re.match(r"\d+\.\d+", found["versions"][name])
-    assert found["versions"].keys() >= {"torch", "blas"}
-    assert re.fullmatch(r"\d{4}-\d\d-\d\d", found["date"])
-    assert list(found["cases"]) == ["tiny"]
-    case = found["cases"]["tiny"]
-    assert case["title"] == ("two moons, 2-4-1 relu, batches of 500, SGD with momentum")
-    assert case["skipped"] == {"PyTorch": "not installed"}
-    assert list(case["contestants"]) == ["mlproof", "scikit-learn", "floor"]
-    assert list(case["ratios"]) == ["scikit-learn", "floor"]
-    for runs in case["contestants"].values():
-        assert len(runs["rounds"]) == 3
-        assert min(runs["rounds"]) <= runs["median"] <= max(runs["rounds"])
-    for of in case["ratios"].values():
-        assert 0 < of["lower"] <= of["median"] <= of["upper"]
-
-
-def test_what_was_written_can_be_read_and_shown(bench: Any) -> None:
-    code, out, _ = bench("tiny", "--repeats", 1, "-o", "r.json")
-    assert code == 0
-    for shown in ("tiny", "scikit-learn", "floor", "not installed", "r.json"):
-        assert shown in out
-    assert max(map(len, out.splitlines())) <= 80
-    assert os.listdir() == ["r.json"]
-    code, shown_again, _ = bench("--read", "r.json")
-    assert (code, shown_again) == (0, out.replace("Written to r.json.\n", ""))
-    _, markdown, _ = bench("--read", "r.json", "--markdown")
-    assert markdown.strip() == table.markdown(results.read(Path("r.json"))).strip()
-    _, as_json, _ = bench("--read", "r.json", "--json")
-    assert json.loads(as_json) == json.loads(Path("r.json").read_text())
-
-
-def test_the_picture_is_drawn_from_what_was_read(bench: Any) -> None:
-    pytest.importorskip("matplotlib")
-    code, out, _ = bench("--read", COMMITTED, "--plot", "p.png")
-    assert code == 0
-    assert "p.png" in out
-    assert Path("p.png").read_bytes().startswith(b"\x89PNG")
-
-
-def test_a_terminal_shows_whose_turn_it_is(
-    bench: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TTY_COMPATIBLE", "1")
-    monkeypatch.setenv("COLUMNS", "120")
-    _, _, err = bench("tiny", "--repeats", 1)
-    for shown in ("measuring", "tiny", "/1"):
-        assert shown in err
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["moon"], "there is no case 'moon'; there are moons, moons-tanh,"),
-        (["tiny", "--repeats", 0], "--repeats must be at least 1; got 0."),
-        (["tiny", "--all"], "not two of them"),
-        (["--all", "--read", "r.json"], "not two of them"),
-        (["--read", "none.json"], "none.json: No such file"),
-        (["--read", "bad.json"], "bad.json holds no results of mlproof bench."),
-        (["tiny", "-o", "none/r.json"], "the folder none does not exist"),
-        (["tiny", "--plot", "none/p.png"], "the folder none does not exist"),
-    ],
-)
-def test_what_cannot_be_done_is_said_in_one_sentence_before_anybody_runs(
-    bench: Any, arguments: list[Any], said: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(results, "take_turns", None)
-    for content in ("[]", "{}", "{", '{"cases": {"c": {}}}', '{"cases": [1]}'):
-        Path("bad.json").write_text(content)
-        code, out, err = bench(*arguments)
-        assert (code, out) == (2, "")
-        assert err.startswith("mlproof: ")
-        assert err.count("\n") == 1
-        assert said in err
-
-
-def test_without_matplotlib_a_picture_is_refused_at_once(
-    bench: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    module = importlib.import_module("mlproof.cli.bench")  # its name is the function's
-    monkeypatch.setattr(module, "find_spec", lambda _: None)
-    code, out, err = bench("tiny", "--plot", "p.png")
-    assert (code, out) == (2, "")
-    assert "needs Matplotlib: pip install" in err
 
 
 # ---- time to accuracy ---------------------------------------------------------------

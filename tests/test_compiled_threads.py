@@ -135,22 +135,11 @@ def test_an_engine_can_be_used_after_one_of_its_threads_has_failed(
     assert found.losses == expected.losses
 
 
-def test_the_steps_before_an_interruption_are_counted(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_the_steps_before_an_interruption_are_counted(interrupted: Any) -> None:
     # theta and the moments have made them, and partial_fit goes on from there.
     shape = {"units": (6, 5, 3), "activation": "tanh", "output": "softmax", "n": 50}
     case = make_case(25, **shape)
-    run, n_calls = Team.run, 0
-
-    def interrupted(self: Team, *arguments: Any) -> None:
-        nonlocal n_calls
-        n_calls += 1
-        if n_calls == 2:
-            raise KeyboardInterrupt
-        run(self, *arguments)
-
-    monkeypatch.setattr(Team, "run", interrupted)
+    interrupted(2)
     theta, adam = case.theta.copy(), Adam(RATE)
     with pytest.raises(KeyboardInterrupt):
         CompiledEngine(case.network).epoch(

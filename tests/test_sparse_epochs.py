@@ -29,8 +29,8 @@ from trainings import (
 )
 
 from mlproof.engines.compiled import CompiledEngine, ledger, plan
-from mlproof.engines.compiled.team import Team
 from mlproof.engines.numpy_engine import NumpyEngine
+from mlproof.functions import Array
 from mlproof.losses import OUTPUTS
 from mlproof.optimizers import SGD
 
@@ -218,15 +218,18 @@ def test_after_every_epoch_the_weights_are_those_of_the_dense_run(
     assert_close(ours.theta_, theirs.theta_, 1e-11)
 
 
+def sparse_and_judge(X: Array, solver: str) -> tuple[tuple[str, Any], ...]:
+    """The engine under test with X as it likes it, and the one it is compared with."""
+    thin = sparse.csr_array(X)
+    return ("compiled", thin), ("numpy", thin if solver == "lazy" else X)
+
+
 @pytest.mark.parametrize("solver", sorted(SOLVERS))
 def test_weights_changed_between_two_epochs_are_trained_on_from(solver: str) -> None:
     X, y = rows_of_words(80, 25)
     options = {"batch_size": 7, "max_iter": 6} | SOLVERS[solver]
     trained = []
-    for engine, x in (
-        ("compiled", sparse.csr_array(X)),
-        ("numpy", sparse.csr_array(X) if solver == "lazy" else X),
-    ):
+    for engine, x in sparse_and_judge(X, solver):
         clf = new(engine=engine, **options)
         for epoch in clf.iter_fit(x, y):
             if epoch.number == 2:
@@ -250,10 +253,7 @@ def test_leaving_the_loop_and_partial_fit_go_on_as_the_dense_run_does(
     X, y = rows_of_words(80, 25)
     options = {"batch_size": 7} | SOLVERS[solver]
     trained = []
-    for engine, x in (
-        ("compiled", sparse.csr_array(X)),
-        ("numpy", sparse.csr_array(X) if solver == "lazy" else X),
-    ):
+    for engine, x in sparse_and_judge(X, solver):
         clf = new(engine=engine, **options)
         for epoch in clf.iter_fit(x, y):
             if epoch.number == 2:
@@ -267,25 +267,16 @@ def test_leaving_the_loop_and_partial_fit_go_on_as_the_dense_run_does(
 
 @pytest.mark.parametrize("rule", ["plain", "momentum", "nesterov"])
 def test_an_interrupted_epoch_leaves_every_row_where_numpy_would(
-    rule: str, monkeypatch: pytest.MonkeyPatch
+    rule: str, interrupted: Any
 ) -> None:
     # The threads are called together to add up the squares of the weights, for the
     # first batch, for more of them, and to bring all rows up to date.
     dense, thin = pair(16)
-    engine, run, n_runs = CompiledEngine(thin.network), Team.run, 0
-
-    def interrupted(self: Team, *arguments: Any) -> None:
-        nonlocal n_runs
-        n_runs += 1
-        if n_runs == 3:
-            raise KeyboardInterrupt
-        run(self, *arguments)
-
-    monkeypatch.setattr(Team, "run", interrupted)
+    engine, n_runs = CompiledEngine(thin.network), interrupted(3)
     theta, sgd = thin.theta.copy(), OPTIMIZERS[rule](SPARSE_RATE)
     with pytest.raises(KeyboardInterrupt):
         engine.epoch(theta, sgd, thin.examples, None, 5, thin.penalty)
-    assert n_runs == 4
+    assert n_runs() == 4
     expected = train_sparse(NumpyEngine(dense.network), dense, rule, 5, [np.arange(5)])
     assert_close(theta, expected.theta, 1e-13)
     if rule != "plain":
