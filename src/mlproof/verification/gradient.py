@@ -1,41 +1,56 @@
-"""Is this gradient the derivative of that loss?  Two independent answers, compared.
+"""Whether a gradient is the derivative of a loss, and if not, what went wrong.
 
-Each entry is measured by one central difference and one complex step (slopes.py).
-Where the two and the gradient agree, that is enough.  Where they do not, the derivative
-is studied with many steps, and only what lies outside the bound of that study is called
-wrong; so the complex step clears but never convicts, and the gradient of a loss that
-does not carry it is still judged fairly.  At a kink every value between the two
-one-sided slopes is a subgradient, and accepted.
+Two independent answers, central differences and the complex step, are compared with the
+gradient (measure.py).  What is wrong is compared with what the common mistakes would
+make of the right values (diagnosis.py).
 """
 
 import math
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
 from mlproof.functions import Array
-from mlproof.verification.report import BlockReport, GradientReport
-from mlproof.verification.slopes import (
-    EPS,
-    FIRST_STEP,
-    Quotient,
-    complex_step,
-    grain,
-    quotient,
-    study,
+from mlproof.verification.diagnosis import diagnose
+from mlproof.verification.evidence import Evidence
+from mlproof.verification.example import worked_example
+from mlproof.verification.factors import sizes_of
+from mlproof.verification.findings import Finding
+from mlproof.verification.kinks import notes_on_kinks
+from mlproof.verification.lines import COMPLEX_TOLERANCE, along_entry, bench
+from mlproof.verification.measure import (
+    Judged,
+    Measured,
+    error_by,
+    measure,
+    rounding_of,
 )
-from mlproof.verification.structure import aligned, blocks_of, floating
+from mlproof.verification.report import BlockReport, GradientReport
+from mlproof.verification.sampling import sampling_note
+from mlproof.verification.slopes import FIRST_STEP, complex_step, quotient
+from mlproof.verification.stale import (
+    FROZEN,
+    REMEMBERS,
+    frozen,
+    moved,
+    remembering,
+    stale_finding,
+)
+from mlproof.verification.structure import Reading, readings, reordered
+from mlproof.verification.subject import (
+    Subject,
+    gradient_at,
+    lone_gradient_at,
+    subject_of,
+)
 
-# How well a right gradient is expected to agree at first sight, relative to the largest
-# derivative of its block; what does not is studied.
-CENTRAL_TOLERANCE, COMPLEX_TOLERANCE = 1e-7, 1e-9
-# A block is wrong after this many entries are: there is no need to study them all.
-ENOUGH_WRONG = 3
+# Of the derivatives of single terms, a diagnosis needs no more than so many in a block.
+ENOUGH_ENTRIES = 60
 
 
 def check_gradient(
-    loss: Callable[..., Any],
+    loss: Callable[..., Any] | Mapping[str, Callable[..., Any]],
     gradient: Callable[..., Any],
     parameters: Any,
     *args: Any,
@@ -45,27 +60,37 @@ def check_gradient(
 ) -> GradientReport:
     """Compare ``gradient(parameters, *args)`` with the derivative of the loss.
 
+    What is wrong is named, where it is one of the usual mistakes: a factor or a sign, a
+    term of the loss left out, a block transposed or in another's place, and so on.
+
     Parameters
     ----------
-    loss : callable
-        ``loss(parameters, *args)`` is a number.
+    loss : callable, or dict of callables
+        ``loss(parameters, *args)`` is a number.  A dict names the terms of a sum, that
+        of the data first, such as ``{"data": risk, "l2": penalty}``; the diagnosis can
+        then tell which of them is missing or counted wrongly.
     gradient : callable
-        ``gradient(parameters, *args)`` is of the same structure as the parameters.
+        ``gradient(parameters, *args)`` is of the same structure as the parameters, or
+        a tuple of the loss and that.
     parameters : array, or list, tuple, named tuple or dict of arrays
         Where to check.  The loss is called with float64 and complex128 copies of them.
     *args
         Passed on to both.
     max_entries : int, default=200
-        Blocks with more entries are checked on a random sample of so many, and in
-        random directions over all entries.
+        A block with more entries is checked on a random sample of so many, and in
+        random directions over all entries.  An error in 1 % of its entries is missed
+        by the sample with a probability of 0.99 ** max_entries at most, 13 % for 200.
     n_directions : int, default=3
-        How many directions.
+        How many directions.  Each misses an error larger than the size that the report
+        states with a probability of 10 % at most; three of them, of 0.1 %.
     seed : int, default=0
         Chooses the sample and the directions.
 
     Returns
     -------
     GradientReport
+        ``ok``; ``blocks``, what was found of each; ``diagnosis``, the mistakes;
+        ``notes``, on samples and kinks; and an ``example`` to be redone by hand.
 
     Examples
     --------
@@ -77,303 +102,256 @@ def check_gradient(
     >>> print(check_gradient(lambda x: np.sum(x**2), lambda x: x, x))
     block         shape  checked   central  complex  verdict
     x                 3        3   5.0e-01  5.0e-01  WRONG: [2] is 3, should be 6
+    factor: x: yours is 1/2 times the derivative, as if the 2 of a square were forgotten
+    For example x[2] = 3.0, with h = 1e-03 and all else as it is:
+      loss(x[2] + h) = 14.006001
+      loss(x[2] - h) = 13.994001
+      their difference / 2h = 6
+      yours                 = 3
     """
-    if not callable(loss) or not callable(gradient):
-        raise TypeError(
-            "check_gradient takes two functions first, loss and gradient; got "
-            f"{type(loss).__name__} and {type(gradient).__name__}."
-        )
+    subject = subject_of(loss, gradient, parameters, args)
     if max_entries < 1:
         raise ValueError(f"max_entries must be at least 1; got {max_entries}.")
-    names, blocks, rebuild = blocks_of(parameters)
-    arrays = [floating(block) for block in blocks]
-    point = [array.astype(np.float64) for array in arrays]
-    for name, array in zip(names, point, strict=True):
-        if array.size == 0:
-            raise ValueError(f"{name} is empty, so it has no gradient to check.")
-
-    def gradient_at(arrays: list[Array]) -> list[Array]:
-        given = [array.copy() for array in arrays]
-        found = aligned(gradient(rebuild(given), *args), names, point)
-        for name, before, after in zip(names, arrays, given, strict=True):
-            if not np.array_equal(before, after, equal_nan=True):
-                raise ValueError(
-                    f"the gradient changes its argument {name}; let it work on a copy."
-                )
-        return [array.copy() for array in found]
-
-    gradients = gradient_at(arrays)
     rng = np.random.default_rng(seed)
-    rounding = _rounding(gradient_at, gradients, arrays, rng)
+    elsewhere = moved(subject, np.random.default_rng([seed, 1]))
+    order, read = _read(subject, gradient_at(subject, subject.arrays))
 
-    def in_block(k: int) -> Callable[[Array], Any]:
-        def loss_of_block(values: Array) -> Any:
-            blocks = [p.copy() for p in point]  # a loss may work in place
-            blocks[k] = values.copy()
-            return loss(rebuild(blocks), *args)
+    def blocks_at(
+        arrays: list[Array], call: Callable[..., list[Array]] = gradient_at
+    ) -> list[Array]:
+        found = call(subject, arrays)
+        return [
+            _read_block(name, found[j], p.shape)[0].block
+            for name, j, p in zip(subject.names, order, subject.point, strict=True)
+        ]
 
-        return loss_of_block
-
-    return GradientReport(
-        tuple(
-            _judge(
-                name,
-                in_block(k),
-                point[k],
-                gradients[k],
-                rounding[k],
-                max_entries,
-                n_directions,
-                rng,
-            )
-            for k, name in enumerate(names)
-        )
+    stale = remembering(
+        subject, lambda arrays: blocks_at(arrays, lone_gradient_at), elsewhere
     )
-
-
-def _rounding(
-    gradient_at: Callable[[list[Array]], list[Array]],
-    gradients: list[Array],
-    arrays: list[Array],
-    rng: np.random.Generator,
-) -> list[Array]:
-    """How far rounding may move each entry of the gradient.
-
-    Seen by moving the parameters in their last digits three times; the middle change
-    counts, as one move may cross a kink.  At the least it is a few units in the last
-    digit of the block's largest entry, and of 1, the size of the probabilities that
-    gradients are made of.
-    """
-    eps = [max(_eps(g), _eps(p)) for g, p in zip(gradients, arrays, strict=True)]
-    if any(np.any(change) for change in _changes(gradient_at(arrays), gradients)):
-        raise ValueError(
-            "the gradient differs between two calls with the same parameters, so there "
-            "is nothing to check; make it deterministic."
+    gradients = [reading[0].block for reading, _ in read]
+    rounding = rounding_of(blocks_at, gradients, subject.arrays, rng)
+    measured = [
+        _measure(subject, k, gradients[k], rounding[k], max_entries, n_directions, rng)
+        for k in range(len(gradients))
+    ]
+    reports = [
+        _report(name, p.shape, m, shape)
+        for name, p, m, (_, shape) in zip(
+            subject.names, subject.point, measured, read, strict=True
         )
-    moves = []
-    for _ in range(3):
-        moved = [
-            (p * (1 + 4 * e * rng.uniform(-1, 1, p.shape))).astype(p.dtype)
-            for p, e in zip(arrays, eps, strict=True)
-        ]
-        moves.append(_changes(gradient_at(moved), gradients))
-    rounding = []
-    for changes, g, e in zip(zip(*moves, strict=True), gradients, eps, strict=True):
-        largest = float(np.max(np.abs(g), where=np.isfinite(g), initial=0.0))
-        usual = 4 * np.median(changes, axis=0)
-        rounding.append(np.maximum(usual, e * max(4.0, 16 * largest)))
-    return rounding
+    ]
+    findings = _findings(subject, order, read, reports, measured)
+    if stale:
+        findings = (stale_finding(stale, REMEMBERS), *findings)
+    elif not findings:
+        still = frozen(subject, gradients, measured, blocks_at, elsewhere, rng)
+        findings = (stale_finding(still, FROZEN),) if still else ()
+    notes = [
+        _note(report, m, g)
+        for report, m, g in zip(reports, measured, gradients, strict=True)
+        if m.directions or report.n_checked < math.prod(report.shape)
+    ]
+    notes += notes_on_kinks(
+        subject, measured, blocks_at, np.random.default_rng([seed, 2])
+    )
+    example = _example(subject, findings, measured)
+    return GradientReport(tuple(reports), findings, tuple(notes), example)
 
 
-def _changes(gradients: list[Array], before: list[Array]) -> list[Array]:
-    """How far each entry has moved; 0 where one of the two is not finite."""
-    with np.errstate(invalid="ignore"):
-        changes = [
-            np.abs(g.astype(np.float64) - b)
-            for g, b in zip(gradients, before, strict=True)
-        ]
-    return [np.where(np.isfinite(change), change, 0.0) for change in changes]
+# ---- what was returned ---------------------------------------------------------------
+
+Read = tuple[tuple[Reading, ...], tuple[int, ...]]  # the readings, and the shape given
 
 
-def _value(loss: Any) -> float:
-    if np.ndim(loss) != 0 or isinstance(loss, tuple | list):
+def _read(subject: Subject, found: list[Array]) -> tuple[list[int], list[Read]]:
+    """The order of the blocks that were returned, and how each can be read."""
+    shapes = [p.shape for p in subject.point]
+    order = reordered(found, shapes) or list(range(len(found)))
+    read = [
+        (_read_block(name, found[j], shape), found[j].shape)
+        for name, j, shape in zip(subject.names, order, shapes, strict=True)
+    ]
+    return order, read
+
+
+def _read_block(name: str, block: Array, shape: tuple[int, ...]) -> tuple[Reading, ...]:
+    found = readings(block, shape)
+    if not found:
         raise ValueError(
-            f"the loss must be one number, such as a sum or a mean; it has shape "
-            f"{np.shape(loss)}."
+            f"the gradient of {name} must have its shape {shape}; got {block.shape}."
         )
-    value = float(np.real(loss))
-    if not math.isfinite(value):
-        raise ValueError(f"the loss at the point to check must be finite; got {value}.")
-    return value
+    return found
 
 
-def _eps(array: Array) -> float:
-    return float(np.finfo(array.dtype).eps)
-
-
-class _Line(NamedTuple):
-    """One direction through a block, and how the gradient given looks along it."""
-
-    function: Callable[[Any], Any]  # the loss after a step t
-    unit: float  # the step that counts as 1
-    analytic: float
-    tolerance: float  # what rounding may do to that
-    entry: int | None  # the flat index; None for a direction through the whole block
-
-
-class _Finding(NamedTuple):
-    line: _Line
-    central: float
-    complex: float  # nan where the loss does not carry a complex step
-    allowed: float  # how far off the gradient could be without being noticed
-    on_kink: bool
-    wrong: bool
-
-
-def _judge(
-    name: str,
-    loss: Callable[[Array], Any],
-    point: Array,
+def _measure(
+    subject: Subject,
+    k: int,
     gradient: Array,
-    rounding_of_gradient: Array,
+    rounding: Array,
     max_entries: int,
     n_directions: int,
     rng: np.random.Generator,
-) -> BlockReport:
-    value = _value(loss(point))
-    if _value(loss(point)) != value:
-        raise ValueError(
-            "the loss differs between two calls with the same parameters, so there is "
-            "nothing to check; make it deterministic."
-        )
-    probes = [rng.standard_normal(point.shape) for _ in range(2)]
-    entries = np.arange(point.size)
-    directions: list[Array] = []
-    if point.size > max_entries:
-        entries = np.sort(rng.choice(point.size, max_entries, replace=False))
-        unfit = np.flatnonzero(~np.isfinite(gradient))[:1]  # no sample may miss it
-        entries = np.union1d(entries, unfit)
-        directions = [rng.standard_normal(point.shape) for _ in range(n_directions)]
-    lines = [
-        _along_entry(loss, point, gradient, rounding_of_gradient, int(i))
-        for i in entries
-    ]
-    lines += [
-        _along(loss, point, gradient, rounding_of_gradient, v) for v in directions
-    ]
-
-    rounding = min(
-        grain(_along(loss, point, gradient, rounding_of_gradient, v).function)
-        for v in probes
-    )
-    firsts = [
-        quotient(line.function, value, FIRST_STEP * line.unit, rounding)
-        for line in lines
-    ]
-    steps = [complex_step(line.function) for line in lines]
-    sizes = [abs(q.central) for q in firsts[: len(entries)] if math.isfinite(q.central)]
-    scale = max(sizes, default=0.0)
-    findings, trusted = _examine(
-        lines, firsts, steps, value, scale, rounding, gradient.dtype
-    )
-    return _report(name, point.shape, findings, trusted, scale)
+) -> Measured:
+    on = bench(subject, k)
+    found = measure(on, gradient, rounding, max_entries, n_directions, rng)
+    on.close()
+    return found
 
 
-def _along_entry(
-    loss: Callable[[Array], Any], point: Array, gradient: Array, rounding: Array, i: int
-) -> _Line:
-    def function(t: Any) -> Any:
-        moved = point.astype(np.result_type(point, t))
-        moved.flat[i] += t
-        return loss(moved)
-
-    unit = 2.0 ** max(0, math.ceil(math.log2(abs(point.flat[i]) or 1)))
-    return _Line(function, unit, float(gradient.flat[i]), float(rounding.flat[i]), i)
-
-
-def _along(
-    loss: Callable[[Array], Any],
-    point: Array,
-    gradient: Array,
-    rounding: Array,
-    direction: Array,
-) -> _Line:
-    v = direction / np.linalg.norm(direction)
-    with np.errstate(invalid="ignore"):
-        analytic = float(np.sum(gradient.astype(np.float64) * v))
-        size = float(np.linalg.norm(gradient.astype(np.float64)))
-    tolerance = 4 * float(np.linalg.norm(rounding * v)) + COMPLEX_TOLERANCE * size
-    return _Line(lambda t: loss(point + t * v), 1.0, analytic, tolerance, None)
-
-
-def _examine(
-    lines: list[_Line],
-    firsts: list[Quotient],
-    steps: list[float],
-    value: float,
-    scale: float,
-    rounding: float,
-    dtype: np.dtype[Any],
-) -> tuple[list[_Finding], bool]:
-    """Judge every line; and say whether the complex step can be relied on."""
-    trusted = not any(map(math.isnan, steps))
-    # A loss that computes in float32, say: one small step shows nothing but rounding.
-    coarse = rounding > 100 * EPS * abs(value)
-    findings = []
-    n_wrong = 0
-    for line, first, step in zip(lines, firsts, steps, strict=True):
-        tolerance = line.tolerance + COMPLEX_TOLERANCE * scale
-        loose = line.tolerance + CENTRAL_TOLERANCE * scale + 2 * first.noise
-        central_agrees = abs(line.analytic - first.central) <= loose
-        complex_agrees = (
-            abs(step - first.central) <= loose
-            and abs(line.analytic - step) <= tolerance
-        )
-        allowed = tolerance if complex_agrees and trusted else loose
-        central, on_kink, wrong = first.central, False, False
-        if not math.isfinite(line.analytic):
-            wrong = True
-        elif coarse or not (central_agrees and (complex_agrees or not trusted)):
-            # Many steps, for what one step does not settle.
-            found = study(line.function, value, line.unit, rounding)
-            central = found.derivative
-            low, high = found.kink or (math.inf, -math.inf)
-            if dtype.itemsize < 8:  # rounding may have crossed a kink within the step
-                low = min(low, first.central - 0.6 * abs(first.gap))
-                high = max(high, first.central + 0.6 * abs(first.gap))
-            allowed = found.bound + tolerance
-            wrong = abs(line.analytic - central) > allowed
-            if low - tolerance <= line.analytic <= high + tolerance:
-                on_kink, wrong = bool(found.kink) or wrong, False
-            if not on_kink and abs(step - central) > allowed - line.tolerance:
-                trusted = False
-        findings.append(_Finding(line, central, step, allowed, on_kink, wrong))
-        n_wrong += wrong
-        if n_wrong == ENOUGH_WRONG:
-            break
-    return findings, trusted
+# ---- what is reported ----------------------------------------------------------------
 
 
 def _report(
     name: str,
     shape: tuple[int, ...],
-    findings: list[_Finding],
-    trusted: bool,
-    scale: float,
+    measured: Measured,
+    shape_given: tuple[int, ...],
 ) -> BlockReport:
-    def central_error(f: _Finding) -> float:
-        return 0.0 if f.on_kink else abs(f.line.analytic - f.central)
+    entries, directions = measured.entries, measured.directions
 
-    def complex_error(f: _Finding) -> float:
-        return 0.0 if f.on_kink else abs(f.line.analytic - f.complex)
+    def central_error(j: Judged) -> float:
+        return 0.0 if j.on_kink else abs(j.line.analytic - j.central)
 
-    def error(f: _Finding) -> float:
-        found = complex_error(f) if trusted else central_error(f)
-        return found if math.isfinite(found) else math.inf
+    def complex_error(j: Judged) -> float:
+        known = j.complex is not None and not j.on_kink
+        return abs(j.line.analytic - j.expected(True)) if known else 0.0
 
-    entries = [f for f in findings if f.line.entry is not None]
-    directions = [f for f in findings if f.line.entry is None]
-    worst = max([f for f in findings if f.wrong] or entries, key=error)
+    def error(j: Judged) -> float:
+        return error_by(j, measured.trusted)
+
+    wrong = [j for j in entries if j.wrong] or [j for j in directions if j.wrong]
+    worst = max(wrong or entries, key=error)
     index = worst.line.entry
-    relative = scale or 1.0
-    allowed = [f.allowed for f in entries if not f.on_kink] or [0.0]
+    relative = measured.scale or 1.0
+    allowed = [j.allowed for j in entries if not j.on_kink] or [0.0]
     # If most entries of zeros would pass too, nothing has been learned of this block.
-    some = scale > 0 or any(f.line.analytic for f in entries)
-    vacuous = some and not float(np.median(allowed)) < relative
+    some = measured.scale > 0 or any(j.line.analytic for j in entries)
+    trusted = measured.trusted
     return BlockReport(
         name=name,
         shape=shape,
         n_checked=len(entries),
-        n_kinks=sum(f.on_kink for f in entries),
+        n_kinks=sum(j.on_kink for j in entries),
         worst_index=None
         if index is None
         else tuple(int(i) for i in np.unravel_index(index, shape)),
         analytic=worst.line.analytic,
-        numeric=worst.complex if trusted else worst.central,
+        numeric=worst.expected(trusted),
         central_error=max(map(central_error, entries)) / relative,
         complex_error=max(map(complex_error, entries)) / relative if trusted else None,
         direction_error=max(map(error, directions)) / relative if directions else None,
         unnoticed=max(allowed) / relative,
-        ok=not any(f.wrong for f in findings),
-        vacuous=vacuous,
+        vacuous=some and not float(np.median(allowed)) < relative,
+        ok=shape_given == shape and not wrong,
+        bound=worst.allowed,
+        shape_given=None if shape_given == shape else shape_given,
     )
+
+
+def _note(report: BlockReport, measured: Measured, gradient: Array) -> str:
+    hidden = [2 * j.allowed for j in measured.directions if not j.on_kink]
+    with np.errstate(all="ignore"):
+        norm = float(np.linalg.norm(gradient.astype(np.float64)))
+    norm = norm if math.isfinite(norm) else 0.0
+    return sampling_note(report.name, gradient.size, report.n_checked, hidden, norm)
+
+
+def _example(
+    subject: Subject, findings: tuple[Finding, ...], measured: list[Measured]
+) -> str:
+    """The worst entry of the first mistake."""
+    for name in (name for finding in findings for name in finding.blocks):
+        k = subject.names.index(name)
+        wrong = [j for j in measured[k].entries if j.wrong]
+        if wrong:
+            trusted = measured[k].trusted
+            worst = max(wrong, key=lambda j: error_by(j, trusted))
+            derivative, given = worst.expected(trusted), worst.line.analytic
+            return worked_example(subject, k, worst.line.entry or 0, given, derivative)
+    return ""
+
+
+# ---- what went wrong -----------------------------------------------------------------
+
+
+def _findings(
+    subject: Subject,
+    order: list[int],
+    read: list[Read],
+    reports: list[BlockReport],
+    measured: list[Measured],
+) -> tuple[Finding, ...]:
+    mixed = tuple(subject.names[k] for k, j in enumerate(order) if k != j)
+    swapped: tuple[Finding, ...] = ()
+    if mixed:
+        message = f"{', '.join(mixed)}: each is returned in the place of another"
+        swapped = (Finding("blocks_swapped", mixed[0], mixed, None, message),)
+    if all(report.ok for report in reports):
+        return swapped
+    evidence = [
+        _evidence(subject, k, read[k], measured[k], wrong=not report.ok)
+        for k, report in enumerate(reports)
+    ]
+    functions = [subject.gradient, *subject.terms.values(), subject.loss]
+    blocks = zip(subject.names, subject.arrays, strict=True)
+    sizes = sizes_of(functions, subject.args, blocks)
+    return swapped + diagnose(evidence, sizes, next(iter(subject.terms), ""))
+
+
+def _evidence(
+    subject: Subject, k: int, read: Read, measured: Measured, wrong: bool
+) -> Evidence:
+    """What was measured of the entries, but for those on and beside a kink."""
+    kept = [j for j in measured.entries if _is_clear(j, measured)]
+    if wrong and subject.terms:
+        kept = kept[:: math.ceil(len(kept) / ENOUGH_ENTRIES) or 1]
+    trusted = measured.trusted
+    on = bench(subject, k)
+    entries = np.array([j.line.entry for j in kept], dtype=np.int64)
+    tight = COMPLEX_TOLERANCE * measured.scale
+    terms = {}
+    if wrong:
+        for name, term in subject.terms.items():
+            part = bench(subject, k, term)
+            terms[name] = np.array([_slope(part, int(i)) for i in entries])
+    return Evidence(
+        name=subject.names[k],
+        readings=read[0],
+        shape_given=read[1],
+        parameter=on.point,
+        entries=entries,
+        expected=np.array([j.expected(trusted) for j in kept]),
+        allowed=np.array(
+            [
+                j.line.tolerance + tight
+                if trusted and j.complex is not None
+                else j.allowed
+                for j in kept
+            ]
+        ),
+        wrong=wrong,
+        terms=terms,
+    )
+
+
+def _is_clear(judged: Judged, measured: Measured) -> bool:
+    """Whether the derivative there is known well enough to be evidence."""
+    first = judged.first
+    if judged.on_kink or not math.isfinite(first.central):
+        return False
+    if measured.coarse:
+        return judged.studied and judged.allowed < 0.1 * measured.scale
+    loose = judged.line.tolerance + 1e-6 * measured.scale + 4 * first.noise
+    if measured.trusted and judged.complex is not None:
+        return abs(judged.complex - first.central) <= loose
+    return judged.studied or abs(first.gap) <= 8 * first.noise + 1e-2 * measured.scale
+
+
+def _slope(on: Any, entry: int) -> float:
+    """The derivative of one term of the loss at an entry."""
+    line = along_entry(on, entry)
+    value = float(np.real(line.function(0.0)))
+    first = quotient(line.function, value, FIRST_STEP * line.unit, 0.0)
+    step = complex_step(line.function)
+    loose = 1e-6 * max(1.0, abs(first.central)) + 4 * first.noise
+    return step if abs(step - first.central) <= loose else first.central

@@ -1,11 +1,13 @@
 """Parameters as users hold them: an array, or a list, tuple or dict of arrays."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from mlproof.functions import Array
+
+Done = Literal["", "transposed", "reshaped", "summed"]
 
 
 def blocks_of(
@@ -29,8 +31,8 @@ def blocks_of(
     return ["x"], [parameters], lambda arrays: arrays[0]
 
 
-def aligned(gradient: Any, names: list[str], point: list[Array]) -> list[Array]:
-    """The blocks of a gradient in the order of the parameters, their shapes checked."""
+def aligned(gradient: Any, names: Sequence[str]) -> list[Any]:
+    """The blocks of a gradient in the order of the parameters, of whatever shape."""
     given, blocks, _ = blocks_of(gradient)
     if isinstance(gradient, Mapping):
         if set(given) != set(names):
@@ -44,16 +46,58 @@ def aligned(gradient: Any, names: list[str], point: list[Array]) -> list[Array]:
             f"the gradient must have a block for each of {', '.join(names)}; "
             f"got {len(blocks)}."
         )
-    arrays = [floating(block) for block in blocks]
-    for name, array, p in zip(names, arrays, point, strict=True):
-        if array.shape != p.shape:
-            raise ValueError(
-                f"the gradient of {name} must have its shape {p.shape}; "
-                f"got {array.shape}."
-            )
-    return arrays
+    return blocks
 
 
-def floating(block: Any) -> Array:
-    array = np.asarray(block)
-    return array if array.dtype.kind == "f" else array.astype(np.float64)
+def floating(block: Any, what: str) -> Array:
+    """The block as an array of floats; whole numbers become float64."""
+    try:
+        array = np.asarray(block)
+    except ValueError:  # rows of different lengths
+        array = np.empty(0, dtype=object)
+    if array.dtype.kind in "biu":
+        return array.astype(np.float64)
+    if array.dtype.kind != "f":
+        raise ValueError(
+            f"{what} must be an array of real numbers; "
+            + ("got None." if block is None else f"its dtype is {array.dtype}.")
+        )
+    return array
+
+
+class Reading(NamedTuple):
+    """A block in the shape of its parameter, and what had to be done for that."""
+
+    block: Array
+    done: Done = ""
+
+
+def readings(block: Array, shape: tuple[int, ...]) -> tuple[Reading, ...]:
+    """The ways to read a block in this shape, the likeliest first; perhaps none."""
+    if block.shape == shape:
+        return (Reading(block),)
+    found = []
+    if block.ndim == 2 and block.T.shape == shape:
+        found.append(Reading(block.T, "transposed"))
+    if block.size == np.prod(shape):
+        found.append(Reading(block.reshape(shape), "reshaped"))
+        found.append(Reading(block.reshape(shape, order="F"), "reshaped"))
+        return tuple(found)
+    for axis, rest in ((0, block.shape[1:]), (-1, block.shape[:-1])):
+        if block.ndim and rest == shape:
+            found.append(Reading(block.sum(axis), "summed"))
+    return tuple(found)
+
+
+def reordered(blocks: list[Array], shapes: list[tuple[int, ...]]) -> list[int] | None:
+    """Which block was meant for each shape, if only their order is wrong."""
+    order = list(range(len(blocks)))
+    misplaced = [k for k in order if blocks[k].shape != shapes[k]]
+    left = list(misplaced)
+    for k in misplaced:
+        fitting = [j for j in left if blocks[j].shape == shapes[k]]
+        if not fitting:
+            return None
+        order[k] = fitting[0]
+        left.remove(fitting[0])
+    return order

@@ -1,0 +1,146 @@
+"""What is said of entries on a kink: which slope was returned, and what holds nearby.
+
+On a kink the loss has a slope on its left and another on its right.  Every value
+between the two is as right as any other, so nobody is accused; but which of them it is,
+and whether the gradient follows the loss as soon as it leaves the kink, is worth
+knowing.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from mlproof.functions import Array
+from mlproof.verification.lines import along_entry, bench
+from mlproof.verification.measure import Judged, Measured
+from mlproof.verification.slopes import FIRST_STEP, quotient, study
+from mlproof.verification.subject import Subject, value_of
+
+AWAY = 2.0**-10  # how far a point nearby is, in units of the parameter
+A_FEW = 5  # entries of a block that are looked at there
+
+
+def convention(value: float, left: float, right: float) -> str:
+    """Which of the slopes a value is, in words."""
+    near = 1e-3 * abs(right - left)  # quotients beside a kink have few digits
+    if abs(value - left) <= near:
+        return "the slope on the left"
+    if abs(value - right) <= near:
+        return "the slope on the right"
+    if abs(value - (left + right) / 2) <= near:
+        return "halfway between"
+    if value == 0:
+        return "0, which lies between"
+    return "between the two"
+
+
+def notes_on_kinks(
+    subject: Subject,
+    measured: list[Measured],
+    gradient_at: Callable[[list[Array]], list[Array]],
+    rng: np.random.Generator,
+) -> tuple[str, ...]:
+    """A note for each convention in each block, and on what holds at points nearby."""
+    found = {
+        k: [j for j in block.entries if j.slopes is not None and not j.wrong]
+        for k, block in enumerate(measured)
+    }
+    found = {k: judged for k, judged in found.items() if judged}
+    if not found:
+        return ()
+    notes = [
+        note
+        for k, judged in found.items()
+        for note in _conventions(subject.names[k], subject.point[k].shape, judged)
+    ]
+    return (*notes, *_nearby(subject, found, gradient_at, rng))
+
+
+def _conventions(name: str, shape: tuple[int, ...], judged: list[Judged]) -> list[str]:
+    groups: dict[str, list[Judged]] = {}
+    for one in judged:
+        assert one.slopes is not None
+        groups.setdefault(convention(one.line.analytic, *one.slopes), []).append(one)
+    notes = []
+    for which, group in groups.items():
+        left, right = group[0].slopes or (0.0, 0.0)
+        gap = abs(right - left)
+        more = f" and {len(group) - 1} more lie" if len(group) > 1 else " lies"
+        notes.append(
+            f"{place(name, shape, group[0].line.entry)}{more} on a kink of the loss, "
+            f"with the slope {_tidy(left, gap)} on the left and {_tidy(right, gap)} on "
+            f"the right; yours is {group[0].line.analytic:.6g}, {which}."
+        )
+    return notes
+
+
+def _tidy(slope: float, gap: float) -> str:
+    """A slope in the digits that a difference quotient has beside a kink."""
+    return f"{0.0 if abs(slope) < 1e-4 * gap else slope:.4g}"
+
+
+def place(name: str, shape: tuple[int, ...], entry: int | None) -> str:
+    """An entry as it is written: W1[2, 0]."""
+    if entry is None or not shape:
+        return name
+    index = np.unravel_index(entry, shape)
+    return f"{name}[{', '.join(str(int(i)) for i in index)}]"
+
+
+def _nearby(
+    subject: Subject,
+    found: dict[int, list[Judged]],
+    gradient_at: Callable[[list[Array]], list[Array]],
+    rng: np.random.Generator,
+) -> list[str]:
+    """Whether the gradient is the derivative on either side of the point."""
+    step = [
+        AWAY
+        * np.maximum(1.0, np.abs(p))
+        * rng.choice([-1, 1], p.shape)
+        * rng.uniform(0.5, 1.0, p.shape)
+        for p in subject.point
+    ]
+    for sign in (1, -1):
+        arrays = [
+            (p + sign * s).astype(a.dtype)
+            for p, s, a in zip(subject.point, step, subject.arrays, strict=True)
+        ]
+        moved = subject._replace(
+            arrays=arrays, point=[a.astype(np.float64) for a in arrays]
+        )
+        try:
+            with np.errstate(all="ignore"):
+                off = _disagreement(moved, found, gradient_at(arrays))
+        except (ArithmeticError, ValueError):
+            return []  # the loss is not defined on all sides
+        if off:
+            return [off]
+    return ["At two points nearby, off the kinks, yours is the derivative there."]
+
+
+def _disagreement(
+    moved: Subject, found: dict[int, list[Judged]], gradients: list[Array]
+) -> str:
+    for k, judged in found.items():
+        on = bench(moved, k)
+        value = value_of(on.loss(on.real))
+        for one in judged[:A_FEW]:
+            assert one.line.entry is not None
+            given = float(gradients[k].flat[one.line.entry])
+            line = along_entry(on, one.line.entry)
+            first = quotient(line.function, value, FIRST_STEP * line.unit, 0.0)
+            left, right = one.slopes or (0.0, 0.0)
+            size = max(abs(first.central), abs(right - left))
+            loose = 10 * one.line.tolerance + 1e-5 * size + 4 * first.noise
+            if abs(given - first.central) <= loose:
+                continue
+            deep = study(line.function, value, line.unit, 0.0)
+            low, high = deep.kink or (deep.derivative, deep.derivative)
+            if not low - loose - deep.bound <= given <= high + loose + deep.bound:
+                where = place(moved.names[k], moved.point[k].shape, one.line.entry)
+                return (
+                    f"At a point nearby, off the kink, {where} is {given:.6g} where "
+                    f"the derivative is {deep.derivative:.6g}."
+                )
+    return ""
