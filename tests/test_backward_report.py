@@ -1,0 +1,220 @@
+"""What check_backward stands on, what it says, and what it refuses."""
+
+import json
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from backwards import ALL, BATCH, LOOP, PENALISED, STRENGTHS, written
+
+from mlproof import check_backward, network
+from mlproof.penalties import Penalty
+from mlproof.verification.backward.lessons import LESSONS
+from mlproof.verification.backward.problem import (
+    BACKWARD_ORDER,
+    DISTINCT,
+    HIDDEN,
+    Convention,
+    Problem,
+    along,
+    drawn,
+)
+from mlproof.verification.backward.replay import SITES, derived, forward
+from mlproof.verification.slopes import complex_step
+
+PENALTY = Penalty((0.03, 0.02), (0.05, 0.07))
+
+
+def problems(**convention: Any) -> list[Problem]:
+    return [
+        problem
+        for sizes in DISTINCT
+        for problem in drawn(sizes, Convention(**convention), PENALTY, seed=3)
+    ]
+
+
+# ---- what it compares with ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid"])
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_what_is_called_right_is_the_complex_step_of_the_risk(
+    activation: str, reduction: str
+) -> None:
+    for problem in problems(hidden_activation=activation, reduction=reduction):
+        right = derived(problem)
+        for name in BACKWARD_ORDER:
+            for i in np.ndindex(problem.shape(name)):
+                found = complex_step(along(problem, name, i))
+                assert found == pytest.approx(right[name][i], abs=1e-13)
+
+
+def test_what_is_called_right_is_the_derivation() -> None:
+    for problem in problems():
+        theta, X, y = problem.theta, problem.X, problem.y
+        expected = network.backward(theta, X, y, network.forward(theta, X))
+        added = PENALTY.gradient([theta.W1, theta.W2])
+        found = derived(problem)
+        found["grad_W1"] = found["grad_W1"] - added[0]
+        found["grad_W2"] = found["grad_W2"] - added[1]
+        for name in BACKWARD_ORDER:
+            np.testing.assert_allclose(
+                found[name], getattr(expected, name), rtol=0, atol=1e-14
+            )
+
+
+@pytest.mark.parametrize("activation", sorted(HIDDEN))
+@pytest.mark.parametrize("seed", range(5))
+def test_the_examples_are_apart_from_kinks_and_hide_nothing(
+    activation: str, seed: int
+) -> None:
+    for sizes in DISTINCT:
+        assert len(set(sizes)) == 4
+        assert sizes.d_h != sizes.m + 1
+        assert sizes.n >= 3
+        for problem in drawn(
+            sizes, Convention(hidden_activation=activation), PENALTY, seed
+        ):
+            h_a = forward(problem).h_a
+            assert np.min(np.abs(h_a)) > 0.02
+            assert np.all(np.any(h_a > 0, axis=0) & np.any(h_a < 0, axis=0))
+            assert {0, sizes.m - 1} <= set(problem.y.tolist())
+            assert np.min(np.abs(problem.theta.b1)) > 0.1
+
+
+def test_every_mistake_that_is_looked_for_has_a_lesson() -> None:
+    codes = {code for slips in SITES.values() for code, _ in slips}
+    assert codes <= set(LESSONS)
+
+
+# ---- what it says -------------------------------------------------------------------
+
+
+def test_a_message_says_what_was_written_what_is_derived_and_the_line() -> None:
+    report = check_backward(written(BATCH, (" * (h_a > 0)", "")))
+    (finding,) = report.diagnosis
+    assert re.fullmatch(
+        r"grad_W1, grad_b1: yours comes out as if .*;\n  the derivation says .*"
+        r"1\{h_a > 0\} \(Q2\.13\);\n"
+        r"  in NumPy: grad_h_a = grad_h_s \* \(h_a > 0\)\.",
+        finding.message,
+    )
+
+
+def test_the_example_can_be_followed_by_hand() -> None:
+    report = check_backward(written(BATCH, ("grad_o_a.T @ h_s", "grad_o_a.T @ h_a")))
+    text = report.example
+    assert text in str(report)
+    found = {
+        name: np.array(json.loads(value))
+        for name, value in re.findall(r"^  (\w+) = (\[.*\])$", text, re.M)
+    }
+    theta = network.Theta(found["W1"], found["b1"], found["W2"], found["b2"])
+    X, y = found["X"], found["y"]
+    trace = network.forward(theta, X)
+    for name in ("h_a", "h_s", "o_a", "o_s"):
+        np.testing.assert_allclose(getattr(trace, name), found[name], atol=1e-3)
+    right = network.backward(theta, X, y, trace)
+    yours, should = re.findall(r"grad_W2 is (\[.*\]), should be (\[.*\])", text)[0]
+    np.testing.assert_allclose(json.loads(should), right.grad_W2, atol=1e-3)
+    wrong = right.grad_o_a.T @ trace.h_a
+    np.testing.assert_allclose(json.loads(yours), wrong, atol=1e-3)
+    assert theta.W1.size + theta.W2.size < 10
+
+
+def test_the_1_over_n_of_the_intermediate_gradients_is_reported() -> None:
+    report = check_backward(written(ALL))
+    assert report.ok
+    assert report.notes == (
+        "grad_o_a, grad_h_s, grad_h_a, grad_x: with the 1/n of the mean.",
+    )
+    divided = written(
+        ALL,
+        ("(o_s - hot) / n", "o_s - hot"),
+        ("grad_W2=grad_W2", "grad_W2=grad_W2 / n"),
+        ("grad_b2=grad_b2", "grad_b2=grad_b2 / n"),
+        ("grad_W1=grad_W1", "grad_W1=grad_W1 / n"),
+        ("grad_b1=grad_b1", "grad_b1=grad_b1 / n"),
+    )
+    assert check_backward(divided).notes == (
+        "grad_o_a, grad_h_s, grad_h_a, grad_x: without the 1/n of the mean.",
+    )
+
+
+def test_sizes_that_do_not_fit_are_shown() -> None:
+    report = check_backward(written(BATCH, ("grad_o_a @ W2", "grad_o_a @ W1")))
+    assert "n = 7, d = 3, d_h = 6, m = 4" in str(report)
+    assert "equal sizes" in str(report)
+
+
+def test_a_wrong_label_convention_is_said() -> None:
+    report = check_backward(written(BATCH, ("np.eye(m)[y]", "np.eye(m)[y - 1]")))
+    assert "first_label=1" in str(report)
+
+
+def test_the_findings_are_in_the_json() -> None:
+    report = check_backward(written(PENALISED, ("2 * L", "L")), **STRENGTHS)
+    told = json.loads(report.to_json())
+    assert told["ok"] is False
+    (finding,) = told["diagnosis"]
+    assert finding["code"] == "penalty_factor"
+    assert finding["factor"] == 0.5
+    assert "<" not in report.to_html().split("<pre>")[-1].split("</pre>")[0]
+
+
+def test_the_draw_can_be_chosen_and_repeats() -> None:
+    wrong = written(LOOP, (" / n", ""))
+    one, again, other = (check_backward(wrong, seed=seed) for seed in (1, 1, 2))
+    assert one == again
+    assert one.blocks != other.blocks
+    assert [f.code for f in other.diagnosis] == ["missing_mean"]
+
+
+# ---- what it refuses ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("returned", "said"),
+    [
+        ("None", "got nothing"),
+        ("(W1, b1, W2)", "got a tuple of 3"),
+        ("W1", r"got an array of float64 in the shape \(6, 3\)"),
+        ("{'grad_W1': W1}", "has no grad_b1, grad_W2, grad_b2"),
+        ("('a', b1, W2, b2)", "grad_W1 must be an array of real numbers"),
+        ("(1j * W1, b1, W2, b2)", "grad_W1 must be an array of real numbers"),
+        ("([[1], [1, 2]], b1, W2, b2)", "grad_W1 must be an array of real numbers"),
+        ("(W1 * np.random.rand(), b1, W2, b2)", "make it deterministic"),
+    ],
+)
+def test_what_is_no_gradient_is_refused(returned: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        check_backward(
+            written(
+                BATCH,
+                ("return grad_W1, grad_b1, grad_W2, grad_b2", f"return {returned}"),
+            )
+        )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"reduction": "max"},
+        {"first_label": 2},
+        {"orientation": "rows"},
+        {"hidden_activation": "gelu"},
+        {"l1": -1.0},
+        {"l2": (1.0, 2.0, 3.0)},
+        {"l2": "much"},
+        {"l1": float("nan")},
+    ],
+)
+def test_an_unknown_option_is_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=rf"^{next(iter(options))} must be .* got"):
+        check_backward(written(BATCH), **options)
+
+
+def test_something_that_is_no_function_is_refused() -> None:
+    with pytest.raises(TypeError, match="takes a function"):
+        check_backward(3)  # type: ignore[arg-type]
