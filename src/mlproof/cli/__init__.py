@@ -18,6 +18,7 @@ from mlproof.cli.demo import demo
 from mlproof.cli.evaluate import evaluate
 from mlproof.cli.fit import fit
 from mlproof.cli.predict import predict
+from mlproof.cli.trace import trace
 from mlproof.version import __version__
 
 app = App(
@@ -28,7 +29,7 @@ app = App(
     result_action="return_value",
     suppress_keyboard_interrupt=False,
 )
-for command in (demo, fit, predict, evaluate, check, bench):
+for command in (demo, fit, predict, evaluate, check, trace, bench):
     app.command(command)
 
 
