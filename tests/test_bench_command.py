@@ -148,7 +148,7 @@ def test_what_cannot_be_done_is_said_in_one_sentence_before_anybody_runs(
 def test_without_matplotlib_a_picture_is_refused_at_once(
     bench: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = importlib.import_module("mlproof.cli.bench")  # its name is the function's
+    module = importlib.import_module("mlproof.cli.options")
     monkeypatch.setattr(module, "find_spec", lambda _: None)
     code, out, err = bench("tiny", "--plot", "p.png")
     assert (code, out) == (2, "")

@@ -8,6 +8,9 @@ from mlproof.version import __version__ as __version__
 if TYPE_CHECKING:
     from mlproof.classifier import MLPClassifier as MLPClassifier
     from mlproof.classifier import load as load
+    from mlproof.verification.asserting import assert_backward as assert_backward
+    from mlproof.verification.asserting import assert_gradient as assert_gradient
+    from mlproof.verification.backward import check_backward as check_backward
     from mlproof.verification.gradient import check_gradient as check_gradient
 
 # Imported when first asked for, so that the command line answers before scikit-learn
@@ -15,9 +18,19 @@ if TYPE_CHECKING:
 _HOME = {
     "MLPClassifier": "mlproof.classifier",
     "load": "mlproof.classifier",
+    "assert_backward": "mlproof.verification.asserting",
+    "assert_gradient": "mlproof.verification.asserting",
+    "check_backward": "mlproof.verification.backward",
     "check_gradient": "mlproof.verification.gradient",
 }
-__all__ = ["MLPClassifier", "check_gradient", "load"]
+__all__ = [
+    "MLPClassifier",
+    "assert_backward",
+    "assert_gradient",
+    "check_backward",
+    "check_gradient",
+    "load",
+]
 
 
 def __dir__() -> list[str]:

@@ -27,11 +27,13 @@ from mlproof.layers import LayerViews
 from mlproof.losses import OUTPUTS
 from mlproof.optimizers import Optimizer
 from mlproof.parameters import pack, views
-from mlproof.penalties import Penalty
+from mlproof.penalties import Penalty, no_penalty
 from mlproof.training import History
 from mlproof.validation import X_FORMATS, check_sample_weight, sound
+from mlproof.verification.comparison import Comparison, compare
 from mlproof.verification.gradient import check_gradient
 from mlproof.verification.report import GradientReport
+from mlproof.verification.trace import Trace, trace_step
 
 # Up to so many rows are not worth what an engine prepares for.
 FEW_ROWS = 16
@@ -263,6 +265,31 @@ class FittedNetwork(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         -------
         GradientReport
         """
+        return check_gradient(*self._to_check(X, y, sample_weight), **options)
+
+    def compare_gradient(
+        self, X: Any, y: Any, sample_weight: Any = None, **options: Any
+    ) -> Comparison:
+        """Entries of the same gradient beside measured slopes, to be drawn.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in ``fit``.
+        **options
+            Passed on to ``mlproof.verification.comparison.compare``: max_entries, seed.
+
+        Returns
+        -------
+        Comparison
+            ``mlproof.plots.gradient_check`` draws it.
+        """
+        return compare(*self._to_check(X, y, sample_weight), **options)
+
+    def _rows_to_check(
+        self, X: Any, y: Any, sample_weight: Any
+    ) -> tuple[Any, Array, Array | None]:
+        """X, the encoded labels and the weights, validated as for ``fit``."""
         check_is_fitted(self)
         X, y = validate_data(
             self,
@@ -275,8 +302,12 @@ class FittedNetwork(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         X = X.tocsr() if sparse.issparse(X) else X
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y)
-        weight = check_sample_weight(sample_weight, X)
-        batch = Examples(X, self._labelling.encode(y), weight)
+        return X, self._labelling.encode(y), check_sample_weight(sample_weight, X)
+
+    def _to_check(self, X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
+        """The terms of the risk, the engine's gradient of it, and the parameters."""
+        X, y, weight = self._rows_to_check(X, y, sample_weight)
+        batch = Examples(X, y, weight)
         s = float(X.shape[0] if weight is None else np.sum(weight, dtype=np.float64))
         share = np.full(X.shape[0], 1 / s) if weight is None else weight / s
         penalty = self._penalty
@@ -293,15 +324,69 @@ class FittedNetwork(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 zip(names, (block for layer in layers for block in layer), strict=True)
             )
 
-        def risk(blocks: dict[str, Array]) -> Any:
-            loss = weighted_loss(network, flat(blocks), X, batch.y, share)
-            return loss + penalty.over(s).value([blocks[name] for name in names[0::2]])
+        def data(blocks: dict[str, Array]) -> Any:
+            return weighted_loss(network, flat(blocks), X, y, share)
+
+        def added(part: Penalty) -> Callable[[dict[str, Array]], Any]:
+            return lambda blocks: part.value([blocks[name] for name in names[0::2]])
 
         def gradient(blocks: dict[str, Array]) -> dict[str, Array]:
             theta = flat(blocks).astype(self.theta_.dtype)
             return named(engine.risk_and_gradient(theta, batch, penalty)[1])
 
-        return check_gradient(risk, gradient, named(self.theta_), **options)
+        full, none = penalty.over(s), no_penalty(network.n_layers)
+        terms = {
+            "data": data,
+            **({"l1": added(full._replace(l2=none.l2))} if any(full.l1) else {}),
+            **({"l2": added(full._replace(l1=none.l1))} if any(full.l2) else {}),
+        }
+        return terms, gradient, named(self.theta_)
+
+    def trace(self, X: Any, y: Any, sample_weight: Any = None) -> Trace:
+        """One training step on these rows, with every number on the way.
+
+        Printed, the trace lists each quantity of the forward pass, each gradient beside
+        its check and the parameters after the step; in a notebook it is a page, which
+        ``trace.to_html()`` gives as text (docs/trace.md).  The step is that of plain
+        gradient descent with ``learning_rate_init`` (Q2.6), whatever the solver, and
+        all is computed in float64.  The network stays as it is.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in ``fit``, up to 100 rows.
+
+        Returns
+        -------
+        Trace
+            ``trace["grad_W1"].value`` is a number or array, ``formula`` its line.
+
+        Examples
+        --------
+        >>> from mlproof import MLPClassifier
+        >>> X, y = [[0.0], [1.0], [2.0]], ["no", "yes", "yes"]
+        >>> clf = MLPClassifier((2,), solver="lbfgs", random_state=0).fit(X, y)
+        >>> trace = clf.trace(X[:1], y[:1])
+        >>> trace["h_a"].formula, trace["h_a"].shape, trace.ok
+        ('b1 + X @ W1.T', (1, 2), True)
+        """
+        check_is_fitted(self)
+        names: dict[str, Any] = {"output": self.classes_[-self.n_outputs_ :]}
+        if hasattr(self, "feature_names_in_"):
+            names["input"] = self.feature_names_in_
+        X, y, weight = self._rows_to_check(X, y, sample_weight)
+        return trace_step(
+            self._network,
+            self.theta_,
+            X,
+            y,
+            weight,
+            penalty=self._penalty,
+            eta=self.learning_rate_init,
+            names=names,
+            note="The step is plain gradient descent by learning_rate_init, "
+            f"{self.learning_rate_init:g}; this network's solver is {self.solver}.",
+        )
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

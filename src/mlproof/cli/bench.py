@@ -1,12 +1,11 @@
 """``mlproof bench``"""
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from mlproof.cli.options import Json, Output, show
+from mlproof.cli.options import Json, Output, Plot, check_drawable, show
 
 
 def bench(
@@ -14,7 +13,7 @@ def bench(
     every: Annotated[bool, Parameter(name="--all", negative="")] = False,
     repeats: int = 5,
     output: Output = None,
-    plot: Path | None = None,
+    plot: Plot = None,
     read: Path | None = None,
     markdown: Annotated[bool, Parameter(negative="")] = False,
     as_json: Json = False,
@@ -31,8 +30,6 @@ def bench(
         How many rounds, in each of which everybody runs once.
     output
         A JSON file to write, with the machine and every single time.
-    plot
-        A picture to write, as PNG; it needs Matplotlib.
     read
         Measure nothing, and show what an earlier run wrote.
     markdown
@@ -47,11 +44,9 @@ def bench(
         raise ValueError(f"--repeats must be at least 1; got {repeats}.")
     if (bool(cases), every, read is not None).count(True) > 1:
         raise ValueError("give names of cases, --all or --read, but not two of them.")
-    for path in (output, plot):
-        if path is not None:
-            check_writable(path)
-    if plot is not None and find_spec("matplotlib") is None:
-        raise ValueError("--plot needs Matplotlib: pip install 'mlproof[plot]'.")
+    if output is not None:
+        check_writable(output)
+    check_drawable(plot)
     if read is None:
         measured: dict[str, Any] = {}
         to_measure = chosen(cases, everything=every)

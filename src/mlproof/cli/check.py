@@ -2,9 +2,10 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from mlproof.cli.inputs import model_and_labelled
-from mlproof.cli.options import Json, show
+from mlproof.cli.options import Json, Plot, check_drawable, show
 
 
 def check(
@@ -13,6 +14,7 @@ def check(
     *,
     target: str | None = None,
     rows: int = 100,
+    plot: Plot = None,
     as_json: Json = False,
 ) -> int:
     """Check the gradient of a model on a table: exit code 0 if right, 1 if wrong.
@@ -30,9 +32,20 @@ def check(
     """
     from mlproof import report
 
+    check_drawable(plot)
+
     classifier, y, X = model_and_labelled(model, table, target)
     if rows < 1:
         raise ValueError(f"--rows must be at least 1; got {rows}.")
     found = classifier.check_gradient(X[:rows], y[:rows])
-    show(json.loads(found.to_json()), as_json, report.gradient_table(found))
+    printed: list[Any] = [report.gradient_table(found)]
+    if found.explanation:
+        printed.append(found.explanation)
+    if plot is not None:
+        from mlproof import plots
+
+        compared = classifier.compare_gradient(X[:rows], y[:rows])
+        plots.gradient_check(plot, compared)
+        printed.append(f"Picture written to {plot}.")
+    show(json.loads(found.to_json()), as_json, *printed)
     return 0 if found.ok else 1

@@ -1,6 +1,7 @@
 """Options that several commands share, and how results are shown."""
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,6 +9,10 @@ from cyclopts import Parameter
 
 Json = Annotated[
     bool, Parameter(name="--json", negative="", help="Print the result as JSON.")
+]
+Plot = Annotated[
+    Path | None,
+    Parameter(help="A picture to write, as PNG; it needs Matplotlib."),
 ]
 Output = Annotated[Path | None, Parameter(name=["--output", "-o"])]
 
@@ -24,3 +29,14 @@ def show(result: Any, as_json: bool, *for_people: Any) -> None:
             print(part)
         else:
             out.print(part)
+
+
+def check_drawable(plot: Path | None) -> None:
+    """Refuse a picture that could not be drawn or written, before there is work."""
+    from mlproof.files import check_writable
+
+    if plot is None:
+        return
+    check_writable(plot)
+    if find_spec("matplotlib") is None:
+        raise ValueError("--plot needs Matplotlib: pip install 'mlproof[plot]'.")

@@ -13,12 +13,15 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 from mlproof.files import whole_file
 from mlproof.functions import Array
+from mlproof.verification.comparison import Comparison
 
 BLUE, ORANGE, GREY = "#3465a4", "#e07b00", "#8a8a8a"
 COLOURS = (
     *(BLUE, ORANGE, "#f3bd7e", GREY, "#93b3dd", "#5e8c31", "#8f5d99", "#c4a000"),
     *("#7a4a2b", "#2b8f8f", "#d46a9b"),
 )
+# An error of 0 has no place on a logarithmic axis.
+LEAST_SHOWN = 1e-17
 STYLE: Any = {
     "axes.spines.right": False,
     "axes.spines.top": False,
@@ -197,6 +200,54 @@ def times(
             ncols=3,
             frameon=False,
             fontsize=8,
+        )
+        _save(figure, path)
+
+
+def gradient_check(path: str | PathLike[str], found: Comparison) -> None:
+    """A gradient against measured slopes, and the V curve of error against step."""
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(7.2, 3.2), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        ends = np.concatenate([*found.given.values(), *found.measured.values()])
+        reach = float(np.max(np.abs(ends), where=np.isfinite(ends), initial=0.0)) or 1.0
+        left.plot([-reach, reach], [-reach, reach], color=GREY, linewidth=0.8)
+        for (name, given), colour in zip(
+            found.given.items(), cycle(COLOURS), strict=False
+        ):
+            left.plot(
+                found.measured[name], given, ".", color=colour, label=name, markersize=4
+            )
+        left.set(
+            title="Entries of the gradient",
+            xlabel="measured, by central differences",
+            ylabel="yours",
+        )
+        left.legend(frameon=False, fontsize=8, handletextpad=0.1, labelspacing=0.2)
+        for name, errors, colour in (
+            ("one-sided", found.forward, ORANGE),
+            ("central", found.central, BLUE),
+            ("complex step", found.complex, GREY),
+        ):
+            if np.isfinite(errors).any():
+                shown = np.maximum(errors, LEAST_SHOWN)
+                right.loglog(found.steps, shown, color=colour, label=name)
+        right.set(
+            title="Error of a quotient, relative to yours",
+            xlabel="step h",
+            ylim=(LEAST_SHOWN / 3, 1e3),
+        )
+        for axis in (right.xaxis, right.yaxis):
+            axis.set_major_locator(LogLocator(10, numticks=6))
+            axis.set_major_formatter(lambda value, _: f"{value:.0e}")
+            axis.set_minor_locator(NullLocator())
+        right.legend(
+            frameon=False,
+            fontsize=8,
+            loc="upper center",
+            ncols=3,
+            handlelength=1,
+            columnspacing=1,
         )
         _save(figure, path)
 
