@@ -6,11 +6,21 @@ from typing import Any
 
 import numpy as np
 import pytest
-from backwards import ALL, BATCH, LOOP, PENALISED, STRENGTHS, written
+from backwards import (
+    ALL,
+    BATCH,
+    INPUTS_FIRST,
+    LOOP,
+    PENALISED,
+    STRENGTHS,
+    TANH,
+    written,
+)
 
 from mlproof import check_backward, network
 from mlproof.penalties import Penalty
-from mlproof.verification.backward.lessons import LESSONS
+from mlproof.verification.backward.coefficients import Mistake
+from mlproof.verification.backward.lessons import LESSONS, lesson
 from mlproof.verification.backward.problem import (
     BACKWARD_ORDER,
     DISTINCT,
@@ -86,6 +96,58 @@ def test_the_examples_are_apart_from_kinks_and_hide_nothing(
 def test_every_mistake_that_is_looked_for_has_a_lesson() -> None:
     codes = {code for slips in SITES.values() for code, _ in slips}
     assert codes <= set(LESSONS)
+    for convention in (
+        Convention(),
+        Convention("sum", 1, "inputs_first", False, "tanh"),
+        Convention("mean", 0, "inputs_first", True, "sigmoid"),
+    ):
+        for code in LESSONS:
+            found = lesson(Mistake(code, "", 2.0, "2"), ("grad_W1",), convention)
+            assert found.startswith("grad_W1: yours ")
+            assert not re.search(r"\{\w+\}|  +[a-z]* *;", found)
+            if convention.hidden_activation == "tanh":
+                assert "/ n" not in found
+
+
+def test_the_line_is_that_of_the_stated_form() -> None:
+    (finding,) = check_backward(
+        written(TANH, (" * (1 - h_s**2)", "")), hidden_activation="tanh"
+    ).diagnosis
+    assert finding.message.endswith("in NumPy: grad_h_a = grad_h_s * (1 - h_s**2).")
+    (finding,) = check_backward(
+        written(INPUTS_FIRST, ("h_s.T @ grad_o_a", "grad_o_a.T @ h_s")),
+        orientation="inputs_first",
+    ).diagnosis
+    assert finding.message.endswith("in NumPy: grad_W2 = h_s.T @ grad_o_a.")
+    (finding,) = check_backward(written(LOOP), reduction="sum").diagnosis
+    assert finding.message.endswith("and sums from there on.")
+    assert "/ n" not in finding.message
+
+
+def test_a_difference_in_the_eighth_digit_is_told() -> None:
+    nearly = written(BATCH, ("return grad_W1,", "return grad_W1 * (1 + 1e-7),"))
+    (finding,) = check_backward(nearly).diagnosis
+    assert finding.code == "unknown"
+    assert "relatively 1.0e-07 apart" in finding.message
+
+
+def test_what_fails_on_some_sizes_only_is_not_right() -> None:
+    sometimes = written(BATCH, ("return grad_W1,", "return (n - 6) * grad_W1,"))
+    (finding,) = check_backward(sometimes).diagnosis
+    assert (finding.code, finding.blocks) == ("unknown", ("grad_W1",))
+    assert "right on some of the examples and wrong on others" in finding.message
+
+
+def test_flattened_gradients_are_told() -> None:
+    flat = written(BATCH, ("return grad_W1,", "return grad_W1.ravel(),"))
+    (finding,) = check_backward(flat).diagnosis
+    assert (finding.code, finding.blocks) == ("reshaped", ("grad_W1",))
+
+
+def test_examples_in_columns_are_accepted_on_the_way() -> None:
+    report = check_backward(written(ALL, ("grad_o_a=grad_o_a", "grad_o_a=grad_o_a.T")))
+    assert report.ok
+    assert "grad_o_a came in the shape (4, 7) and was read as (7, 4)." in report.notes
 
 
 # ---- what it says -------------------------------------------------------------------
@@ -208,6 +270,10 @@ def test_what_is_no_gradient_is_refused(returned: str, said: str) -> None:
         {"l2": (1.0, 2.0, 3.0)},
         {"l2": "much"},
         {"l1": float("nan")},
+        {"seed": -1},
+        {"seed": None},
+        {"single_example": "no"},
+        {"hidden_activation": np.ones(2)},
     ],
 )
 def test_an_unknown_option_is_refused(options: dict[str, Any]) -> None:

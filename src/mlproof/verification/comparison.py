@@ -53,7 +53,7 @@ def compare(
     >>> import numpy as np
     >>> from mlproof.verification.comparison import compare
     >>> found = compare(lambda x: np.sum(x**4), lambda x: 4 * x**3, np.array([1.0, 2]))
-    >>> bool(found.complex.max() < 1e-14 < found.central.min())
+    >>> bool(found.complex.min() < 1e-14 < found.central.min())
     True
     """
     subject = subject_of(loss, gradient, parameters, args)

@@ -98,17 +98,19 @@ def check_backward(
         _one_of("reduction", reduction, ("mean", "sum")),
         _one_of("first_label", first_label, (0, 1)),
         _one_of("orientation", orientation, ("outputs_first", "inputs_first")),
-        bool(single_example),
+        _one_of_two("single_example", single_example),
         _one_of("hidden_activation", hidden_activation, tuple(HIDDEN)),
     )
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise ValueError(f"seed must be a whole number from 0; got {seed!r}.")
     penalty = Penalty(_pair("l1", l1), _pair("l2", l2))
     trying = Trying(backward, penalty, seed)
     verdict = trying.judge(stated, DISTINCT)
     if not verdict.named:
         right = [other for other in _others(stated) if trying.is_right(other)]
         near = right[:1] or (_others(stated) if verdict.error is not None else [])
-        others = [trying.judge(other, DISTINCT) for other in near]
-        others = [v for v in others if v.named]
+        tried = [trying.judge_other(other) for other in near]
+        others = [v for v in tried if v is not None and v.named]
         if others:
             verdict = min(others, key=lambda v: len(v.findings))
         elif verdict.error is not None or verdict.misshapen:
@@ -117,11 +119,17 @@ def check_backward(
 
 
 def _one_of(name: str, value: Any, known: Sequence[Any]) -> Any:
-    if isinstance(value, bool) or value not in known:
+    if isinstance(value, bool | np.ndarray) or value not in known:
         raise ValueError(
             f"{name} must be one of {', '.join(map(repr, known))}; got {value!r}."
         )
-    return value
+    return known[known.index(value)]  # an int, where 1.0 was given
+
+
+def _one_of_two(name: str, value: Any) -> bool:
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"{name} must be True or False; got {value!r}.")
+    return bool(value)
 
 
 def _pair(name: str, value: Any) -> tuple[float, float]:

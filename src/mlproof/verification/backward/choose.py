@@ -14,7 +14,7 @@ def findings(explained: dict[str, list[frozenset[Mistake]]]) -> Findings:
     chosen = _fewest(explained)
     places: dict[Mistake, list[str]] = {}
     for name, mistakes in chosen.items():
-        for mistake in mistakes:
+        for mistake in sorted(mistakes, key=str):  # as sets have no order
             places.setdefault(mistake, []).append(name)
     data = [
         name
@@ -62,5 +62,4 @@ def _of_mean(mistake: Mistake, names: list[str], data: list[str]) -> Mistake:
         return mistake._replace(code="mean_instead_of_sum")
     if mistake.code == "missing_mean" and here == {"grad_W1", "grad_W2"}:
         return mistake
-    detail = "n" if mistake.code == "missing_mean" else "1/n"
-    return Mistake("factor", detail, mistake.factor)
+    return mistake._replace(code="factor")

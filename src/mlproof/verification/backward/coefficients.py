@@ -35,6 +35,7 @@ class Mistake(NamedTuple):
     code: str
     detail: str = ""
     factor: float | None = None
+    times: str = ""  # the factor in words
 
 
 class Coefficients(NamedTuple):
@@ -83,19 +84,19 @@ def told(
         if any(k == 1 for k in n):
             continue
         if all_near([sign * k for k in n]):
-            return [*flipped, Mistake("missing_mean", factor=n[0])]
+            return [*flipped, Mistake("missing_mean", "", n[0], "n")]
         if all_near([sign / k for k in n]):
-            return [*flipped, Mistake("extra_mean", factor=1 / n[0])]
+            return [*flipped, Mistake("extra_mean", "", 1 / n[0], "1/n")]
     fraction = Fraction(factors[0]).limit_denominator(LARGEST_DENOMINATOR)
     if all_near([float(fraction)] * len(n)):
-        return [Mistake("factor", str(fraction), float(fraction))]
+        return [Mistake("factor", "", float(fraction), str(fraction))]
     for detail in SIZES if len(problems) > 1 else ():
         values = [SIZES[detail](problem.sizes) for problem in problems]
         if all_near(values):
-            return [Mistake("factor", detail, values[0])]
+            return [Mistake("factor", "", values[0], detail)]
     if all_near([factors[0]] * len(n)):
         number = float(f"{factors[0]:.6g}")
-        return [Mistake("factor", f"{number:g}", number)]
+        return [Mistake("factor", "", number, f"{number:g}")]
     return None
 
 
@@ -170,7 +171,7 @@ def of_part(mistake: Mistake, part: str) -> Mistake:
         return Mistake("penalty_sign", part, -1.0)
     if mistake.code == "extra_mean":
         return Mistake("penalty_divided_by_n", part, mistake.factor)
-    return Mistake("penalty_factor", part, mistake.factor)
+    return Mistake("penalty_factor", part, mistake.factor, mistake.times)
 
 
 def together(mistakes: list[Mistake], n_parts: int) -> list[Mistake]:

@@ -96,8 +96,11 @@ def _written(problem: Problem, name: str, given: Array, right: Array) -> str:
 
 
 def _numbers(values: Array) -> str:
+    values = np.asarray(values)
+    if values.dtype.kind == "f":  # what is rounding only is 0, and 0 has no sign
+        values = np.where(np.abs(values) < 1e-12, 0.0, values)
     return np.array2string(
-        np.asarray(values),
+        values,
         separator=", ",
         formatter={"float_kind": lambda x: f"{x:.4g}"},
     ).replace("\n", "")

@@ -11,37 +11,49 @@ LESSONS: dict[str, tuple[str, str, str]] = {
     "sign": (
         "has its sign turned round",
         "grad_o_a is o_s - onehot(y), and a step is taken against it (Q2.6, Q2.7)",
-        "grad_o_a = (o_s - onehot) / n",
+        "grad_o_a = {delta}",
     ),
     "factor": (
         "is {factor} times the derivative",
-        "grad_o_a carries 1/n and no other factor (Q2.5, Q2.7)",
-        "grad_o_a = (o_s - onehot) / n",
+        "{once}, and no other factor does (Q2.5, Q2.7)",
+        "grad_o_a = {delta}",
     ),
     "missing_mean": (
-        "is n times the derivative: it is summed over the examples, not averaged",
-        "the risk is the mean of the losses, so 1/n enters once, in grad_o_a (Q2.5)",
-        "grad_o_a = (o_s - onehot) / n",
+        "is n times the derivative, as if the 1/n of the mean were left out",
+        "{once} (Q2.5)",
+        "grad_o_a = {delta}",
     ),
     "extra_mean": (
-        "is 1/n times the derivative: it is averaged where it should not be, or twice",
-        "1/n enters once, for the mean of the losses, in grad_o_a (Q2.5)",
-        "grad_o_a = (o_s - onehot) / n, and sums from there on",
+        "is 1/n times the derivative, as if a mean were taken too many times",
+        "{once} (Q2.5)",
+        "grad_o_a = {delta}, and sums from there on",
     ),
     "mean_instead_of_sum": (
-        "is averaged over the examples, but 1/n is in grad_o_a already",
+        "is averaged over the examples",
         "a bias adds to every example alike, so its gradient is a sum (Q2.9, Q2.15)",
         "grad_b2 = grad_o_a.sum(axis=0)",
     ),
     "transposed": (
         "is the transpose",
-        "grad_W2 is (m, d_h) as W2 is, and grad_W1 is (d_h, d) as W1 is (Q2.10, Q2.16)",
-        "grad_W2 = grad_o_a.T @ h_s",
+        "a gradient has the shape of its parameter (Q2.10, Q2.16)",
+        "grad_W2 = {grad_W2}",
+    ),
+    "transposed W2": (
+        "comes out as if W2 were transposed in grad_h_s",
+        "grad_h_s = W2^T grad_o_a, an example a column, and W2 as it is where examples "
+        "are rows (Q2.11, Q2.12)",
+        "grad_h_s = {grad_h_s}",
+    ),
+    "transposed W1": (
+        "comes out as if W1 were transposed in it",
+        "grad_x = W1^T grad_h_a, an example a column, and W1 as it is where examples "
+        "are rows (Q2.17)",
+        "grad_x = {grad_x}",
     ),
     "reshaped": (
         "has the right numbers in the wrong places, as after reshape instead of .T",
         "grad_W[j, i] belongs to W[j, i] (Q2.9, Q2.15)",
-        "grad_W2 = grad_o_a.T @ h_s",
+        "grad_W2 = {grad_W2}",
     ),
     "not_summed_over_batch": (
         "still has one entry for each example",
@@ -56,7 +68,7 @@ LESSONS: dict[str, tuple[str, str, str]] = {
     "zero_block": (
         "has no gradient of the loss in it: not computed, or not stored",
         "every parameter has a derivative here that is not zero (Q2.9, Q2.15)",
-        "grad_W1 = grad_h_a.T @ X",
+        "grad_W1 = {grad_W1}, grad_b1 = {grad_b1}, and all four returned",
     ),
     "blocks_swapped": (
         "are returned in each other's place",
@@ -66,34 +78,34 @@ LESSONS: dict[str, tuple[str, str, str]] = {
     "not_finite": (
         "holds what is not a finite number",
         "all derivatives are finite here",
-        "o_a - o_a.max(axis=1, keepdims=True) before exp",
+        "np.isfinite of each step shows where it begins",
     ),
     "relu_mask_missing": (
         "comes out as if rect'(h_a) were 1: the mask is missing",
         "a unit that is off passes nothing down: grad_h_a = grad_h_s * 1{{h_a > 0}} "
         "(Q2.13)",
-        "grad_h_a = grad_h_s * (h_a > 0)",
+        "grad_h_a = grad_h_s * {derivative}",
     ),
     "activation_derivative_missing": (
         "comes out as if the derivative of the activation were 1",
         "grad_h_a is grad_h_s times the derivative at h_a (Q2.13)",
-        "grad_h_a = grad_h_s * (1 - h_s**2) for tanh",
+        "grad_h_a = grad_h_s * {derivative}",
     ),
     "relu_mask_inverted": (
         "comes out as if units that are off passed the gradient, and those on did not",
         "rect'(h_a) is 1 where h_a > 0 (Q1.7, Q2.13)",
-        "grad_h_a = grad_h_s * (h_a > 0)",
+        "grad_h_a = grad_h_s * {derivative}",
     ),
     "relu_mask_on_wrong_layer": (
         "comes out as if the mask were applied in another place ({detail})",
         "rect stands between h_a and h_s, so its derivative stands between grad_h_s "
         "and grad_h_a and nowhere else (Q2.1, Q2.13)",
-        "grad_h_a = grad_h_s * (h_a > 0)",
+        "grad_h_a = grad_h_s * {derivative}",
     ),
     "preactivation_for_activation": (
         "is computed with h_a where h_s belongs",
         "o_a = b2 + W2 h_s, so grad_W2 = grad_o_a h_s^T (Q2.2, Q2.9)",
-        "grad_W2 = grad_o_a.T @ h_s",
+        "grad_W2 = {grad_W2}",
     ),
     "one_hot_missing": (
         "comes out as if the one-hot vector of the label were left out ({detail})",
@@ -116,13 +128,13 @@ LESSONS: dict[str, tuple[str, str, str]] = {
         "taken for its diagonal, {detail}",
         "every logit changes every probability, so the Jacobian of softmax is full: "
         "grad_o_a = o_s - onehot(y) (Q2.7)",
-        "grad_o_a = (o_s - onehot) / n",
+        "grad_o_a = {delta}",
     ),
     "extra_softmax_derivative": (
         "comes out as if o_s - onehot(y) were multiplied by the derivative of softmax "
         "once more ({detail})",
         "o_s - onehot(y) is the derivative with respect to o_a already (Q2.7)",
-        "grad_o_a = (o_s - onehot) / n",
+        "grad_o_a = {delta}",
     ),
     "softmax_over_wrong_axis": (
         "comes out as if softmax did not run over the classes of each example "
@@ -132,7 +144,8 @@ LESSONS: dict[str, tuple[str, str, str]] = {
         "e / e.sum(axis=1, keepdims=True)",
     ),
     "softmax_overflow": (
-        "is no finite number once logits are large",
+        "cannot be computed once logits are large or far apart: exp overflows, or all "
+        "of a row becomes 0",
         "softmax(o_a) = softmax(o_a - c), so the maximum of each row can be taken off "
         "first (Q2.3)",
         "np.exp(o_a - o_a.max(axis=1, keepdims=True))",
@@ -140,19 +153,18 @@ LESSONS: dict[str, tuple[str, str, str]] = {
     "activation_derivative_of_wrong_argument": (
         "comes out as if the derivative of the activation were taken at the wrong "
         "place ({detail})",
-        "grad_h_a = grad_h_s times the derivative at h_a, which is 1 - h_s^2 for tanh "
-        "and h_s (1 - h_s) for sigmoid (Q1.3, Q1.4, Q2.13)",
-        "grad_h_a = grad_h_s * (1 - h_s**2) for tanh",
+        "grad_h_a = grad_h_s times the derivative at h_a, {derivative_is} (Q2.13)",
+        "grad_h_a = grad_h_s * {derivative}",
     ),
     "activation_for_derivative": (
         "comes out as if h_s stood where the derivative of the activation belongs",
-        "grad_h_a = grad_h_s * rect'(h_a), which is 1{{h_a > 0}} (Q2.13)",
-        "grad_h_a = grad_h_s * (h_a > 0)",
+        "grad_h_a = grad_h_s times the derivative at h_a, {derivative_is} (Q2.13)",
+        "grad_h_a = grad_h_s * {derivative}",
     ),
     "preactivation_for_derivative": (
         "comes out as if h_a stood where the derivative of the activation belongs",
-        "grad_h_a = grad_h_s * rect'(h_a), which is 1{{h_a > 0}} (Q2.13)",
-        "grad_h_a = grad_h_s * (h_a > 0)",
+        "grad_h_a = grad_h_s times the derivative at h_a, {derivative_is} (Q2.13)",
+        "grad_h_a = grad_h_s * {derivative}",
     ),
     "derivative_of_another_activation": (
         "comes out as if the derivative of {detail} stood there",
@@ -172,7 +184,7 @@ LESSONS: dict[str, tuple[str, str, str]] = {
     "weights_swapped": (
         "is computed with the other layer's weights ({detail})",
         "grad_h_s = W2^T grad_o_a and grad_x = W1^T grad_h_a (Q2.12, Q2.17)",
-        "grad_h_s = grad_o_a @ W2",
+        "grad_h_s = {grad_h_s}",
     ),
     "penalty_missing": (
         "has no gradient of the penalty{of_part} in it",
@@ -212,7 +224,7 @@ LESSONS: dict[str, tuple[str, str, str]] = {
     "arguments_changed": (
         "changes its arguments {detail}",
         "a gradient is computed at theta and leaves it as it was (Q2.6)",
-        "W2 = W2 - eta * grad_W2 after the backward pass, not W2 -= in it",
+        "y = y - 1 and W2 = W2 - ... make new arrays, where y -= 1 and W2 -= do not",
     ),
     "step_returned": (
         "is the parameter after a step, not the gradient",
@@ -221,18 +233,13 @@ LESSONS: dict[str, tuple[str, str, str]] = {
     ),
     "raises": (
         "cannot be computed: {detail}",
-        "with n examples, W1 is (d_h, d), b1 (d_h,), W2 (m, d_h) and b2 (m,) (Q2.5)",
-        "grad_h_s = grad_o_a @ W2, of the shapes (n, m) and (m, d_h)",
+        "X is (n, d), W1 (d_h, d), b1 (d_h,), W2 (m, d_h) and b2 (m,) (Q2.5)",
+        "grad_h_s = {grad_h_s}",
     ),
     "only_equal_sizes": (
         "can only be computed where sizes coincide: {detail}",
         "n, d, d_h and m may all be different (Q2.5)",
-        "grad_h_s = grad_o_a @ W2, of the shapes (n, m) and (m, d_h)",
-    ),
-    "convention": (
-        "follows another convention than the one stated",
-        "stated that way, it is read rightly",
-        "check_backward(backward, {detail})",
+        "grad_h_s = {grad_h_s}, of the shapes (n, m) and (m, d_h)",
     ),
     "unknown": (
         "differs from the derivative in a way that none of the known mistakes explains"
@@ -249,24 +256,59 @@ FOR_OTHERS = {
 }
 
 
+# The derivative of each hidden activation, in NumPy and in the derivation.
+DERIVATIVES = {
+    "rect": ("(h_a > 0)", "which is 1{h_a > 0}"),
+    "tanh": ("(1 - h_s**2)", "which is 1 - h_s^2"),
+    "sigmoid": ("h_s * (1 - h_s)", "which is h_s (1 - h_s)"),
+}
+
+
 def lesson(mistake: Mistake, names: tuple[str, ...], convention: Convention) -> str:
     """The message of a finding."""
-    yours, derivation, line = LESSONS[mistake.code]
-    first = convention.first_label
+    code, first = mistake.code, convention.first_label
+    by_detail = f"{code} {mistake.detail}"
+    yours, derivation, line = LESSONS[by_detail if by_detail in LESSONS else code]
     words = {
         "detail": mistake.detail,
-        "factor": mistake.detail
-        if mistake.code == "factor"
-        else f"{mistake.factor:g}"
-        if mistake.factor is not None
-        else "",
+        "factor": mistake.times,
         "of_part": f" {mistake.detail}" if mistake.detail else "",
-        "first_label": first,
-        "other_label": 1 - first,
+        "first_label": str(first),
+        "other_label": str(1 - first),
         "y": "y" if first == 0 else "y - 1",
+        **_lines(convention),
     }
     return (
         f"{', '.join(names)}: yours {yours};\n"
         f"  the derivation says {derivation};\n"
         f"  in NumPy: {line}."
     ).format(**words)
+
+
+def _lines(convention: Convention) -> dict[str, str]:
+    """The lines of the pass in NumPy, as they are written in this convention."""
+    derivative, derivative_is = DERIVATIVES[convention.activation.name]
+    turned = convention.orientation == "inputs_first"
+    lines = {
+        "grad_W2": "h_s.T @ grad_o_a" if turned else "grad_o_a.T @ h_s",
+        "grad_W1": "X.T @ grad_h_a" if turned else "grad_h_a.T @ X",
+        "grad_h_s": "grad_o_a @ W2.T" if turned else "grad_o_a @ W2",
+        "grad_x": "grad_h_a @ W1.T" if turned else "grad_h_a @ W1",
+        "grad_b1": "grad_h_a.sum(axis=0)",
+    }
+    if convention.single_example:
+        lines = {
+            "grad_W2": f"np.outer({'h_s, grad_o_a' if turned else 'grad_o_a, h_s'})",
+            "grad_W1": f"np.outer({'x, grad_h_a' if turned else 'grad_h_a, x'})",
+            "grad_h_s": "W2 @ grad_o_a" if turned else "W2.T @ grad_o_a",
+            "grad_x": "W1 @ grad_h_a" if turned else "W1.T @ grad_h_a",
+            "grad_b1": "grad_h_a",
+        }
+    mean = convention.reduction == "mean" and not convention.single_example
+    once = "the risk is the mean of the losses, so 1/n enters once, in grad_o_a"
+    return lines | {
+        "delta": "(o_s - onehot) / n" if mean else "o_s - onehot",
+        "once": once if mean else "the losses are added up as they are",
+        "derivative": derivative,
+        "derivative_is": derivative_is,
+    }

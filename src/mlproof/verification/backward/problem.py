@@ -188,6 +188,10 @@ def drawn(
     return [draw(sizes, convention, penalty, rng, first) for first in range(count)]
 
 
+class NoGradientError(ValueError):
+    """What a function returned is not what was asked for."""
+
+
 class Answer(NamedTuple):
     """What a backward pass did when it was called."""
 
@@ -244,14 +248,14 @@ def named(returned: Any) -> dict[str, Array]:
         blocks = {name: blocks[name] for name in BACKWARD_ORDER if name in blocks}
         missing = [name for name in PARAMETERS if name not in blocks]
         if missing:
-            raise ValueError(
+            raise NoGradientError(
                 f"backward must return all of {', '.join(PARAMETERS)}; the dict it "
                 f"returned has no {', '.join(missing)}."
             )
     elif isinstance(returned, tuple | list) and len(returned) == len(PARAMETERS):
         blocks = dict(zip(PARAMETERS, returned, strict=True))
     else:
-        raise ValueError(
+        raise NoGradientError(
             f"backward must return ({', '.join(PARAMETERS)}), or a dict of these; "
             f"got {described(returned)}."
         )
@@ -262,7 +266,7 @@ def named(returned: Any) -> dict[str, Array]:
         except ValueError:  # lists of different lengths
             array = np.empty(0, dtype=object)
         if array.dtype.kind not in "fiub":
-            raise ValueError(
+            raise NoGradientError(
                 f"{name} must be an array of real numbers; got {described(block)}."
             )
         arrays[name] = np.array(array, dtype=np.promote_types(array.dtype, np.float32))

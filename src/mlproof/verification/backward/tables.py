@@ -37,7 +37,12 @@ def report(
         if mistake.code != "unknown":
             return mistake
         block = next(block for block in blocks if block.name == name)
-        return mistake._replace(detail=block.verdict().replace("WRONG", ""))
+        seen = block.verdict().removeprefix("WRONG")
+        if block.ok:
+            seen = "; it is right on some of the examples and wrong on others"
+        elif 0 < block.error < 1e-4:
+            seen += f", relatively {block.error:.1e} apart"
+        return mistake._replace(detail=seen)
 
     findings = [
         Finding(
@@ -51,7 +56,7 @@ def report(
     ]
     differs = convention.differs_from(stated)
     if differs:
-        findings.insert(0, _of_convention(differs, tuple(verdict.blocks), stated))
+        findings.insert(0, _of_convention(differs, tuple(verdict.blocks)))
     example = smallest(backward, convention, penalty) if verdict.findings else ""
     return GradientReport(blocks, tuple(findings), verdict.notes, example)
 
@@ -65,11 +70,12 @@ def _renamed(
     return mistake, names
 
 
-def _of_convention(
-    differs: dict[str, Any], names: tuple[str, ...], stated: Convention
-) -> Finding:
+def _of_convention(differs: dict[str, Any], names: tuple[str, ...]) -> Finding:
     detail = ", ".join(f"{key}={value!r}" for key, value in differs.items())
-    message = lesson(Mistake("convention", detail), names, stated)
+    message = (
+        f"{', '.join(names)}: yours is written for {detail};\n"
+        f"  if that is meant, say so: check_backward(backward, {detail})."
+    )
     code = "one_hot_off_by_one" if set(differs) == {"first_label"} else "convention"
     return Finding(code, names[0], names, None, message)
 
@@ -79,6 +85,8 @@ def _block(name: str, verdict: Verdict, given: Array) -> BlockReport:
     problem, tolerance = verdict.problem, verdict.tolerance
     right = derived(problem)[name]
     shape_given = None
+    if name in INTERMEDIATE and given.shape == right.shape[::-1] != right.shape:
+        given = given.T
     if given.shape != right.shape:
         if given.size == right.size and sorted(given.shape) != sorted(right.shape):
             given = given.reshape(right.shape)

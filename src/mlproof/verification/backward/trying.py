@@ -20,6 +20,7 @@ from mlproof.verification.backward.problem import (
     PARAMETERS,
     Answer,
     Convention,
+    NoGradientError,
     Problem,
     Sizes,
     ask,
@@ -112,16 +113,29 @@ class Trying:
     def is_right(self, convention: Convention) -> bool:
         """Whether it is right in this convention; mistakes are not looked for."""
         problems = drawn(DISTINCT[0], convention, self.penalty, self.seed)
-        answers = [ask(self.backward, problem) for problem in problems]
+        try:
+            answers = [ask(self.backward, problem) for problem in problems]
+        except NoGradientError:
+            return False
         if any(answer.error is not None for answer in answers):
             return False
         blocks = [answer.blocks for answer in answers]
         trial = Trial(problems, blocks, self._tolerance(problems[0], blocks[0]))
         return all(trial.is_right(name) for name in PARAMETERS)
 
+    def judge_other(self, convention: Convention) -> Verdict | None:
+        """Try it in a convention that was not stated; None if it returns nonsense."""
+        try:
+            return self.judge(convention, DISTINCT)
+        except ValueError:
+            return None
+
     def on_equal_sizes(self, failed: Verdict) -> Verdict:
         """The same where all sizes are equal, if that can be computed."""
-        found = self.judge(failed.convention, EQUAL)
+        try:
+            found = self.judge(failed.convention, EQUAL)
+        except ValueError:
+            return failed
         if found.error is not None or not found.named:
             return failed
         where, how = "shapes do not fit", "comes out in another shape"
