@@ -22,7 +22,7 @@ settings.register_profile("mlproof", deadline=None, derandomize=True, max_exampl
 settings.load_profile("mlproof")
 
 # What a failed assert of the helpers shows is what one of a test shows.
-pytest.register_assert_rewrite("trainings")
+pytest.register_assert_rewrite("trainings", "traces", "backwards")
 
 KINKED = {"rect", "abs"}
 

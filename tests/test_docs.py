@@ -111,6 +111,7 @@ def test_the_command_line_of_the_readme_runs(
         "evaluate",
         "predict",
         "check",
+        "trace",
     ]
     monkeypatch.chdir(tmp_path)
     iris = load_iris(as_frame=True)
@@ -122,4 +123,4 @@ def test_the_command_line_of_the_readme_runs(
         with pytest.raises(SystemExit) as ended:
             main(command.split())
         assert ended.value.code == 0, capsys.readouterr().err
-    assert {"flowers.safetensors", "answers.csv"} <= set(os.listdir())
+    assert {"flowers.safetensors", "answers.csv", "step.html"} <= set(os.listdir())
