@@ -13,9 +13,8 @@ gradient of W1 is multiplied by 2, by 1.1, by 1.01 and so on.
     python benchmarks/gradient_checkers.py --read FILE.json --page FILE.md
     python benchmarks/gradient_checkers.py --quick
 
-A full gradcheck of the large network takes half an hour or more, nearly all of it for
-W1; so it is asked for the other blocks only.  --quick takes little networks, to see
-that it runs.
+A full gradcheck of the large network takes minutes, nearly all of them for W1; so it
+is asked for the other blocks only.  --quick takes little networks, to see that it runs.
 """
 
 import argparse

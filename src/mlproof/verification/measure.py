@@ -37,9 +37,9 @@ from mlproof.verification.subject import value_of
 ENOUGH_WRONG = 3
 # Of a loss that is coarse, so many are studied even so: the diagnosis has no others.
 ENOUGH_COARSE = 24
-# A block that is sampled has directions for the complex step to go along; it costs what
-# several evaluations of the loss do, so only some of the entries get one.
-ENOUGH_COMPLEX = 32
+# A complex step costs what several evaluations of the loss do.  A block that is sampled,
+# or has many entries, has directions for it to go along, and only some entries get one.
+ENOUGH_COMPLEX, MANY = 32, 256
 
 Steps = list[float | None]  # derivatives by complex steps; None where none was taken
 
@@ -108,6 +108,7 @@ def measure(
         indices = np.sort(rng.choice(point.size, max_entries, replace=False))
         unfit = np.flatnonzero(~np.isfinite(gradient))[:1]  # no sample may miss it
         indices = np.union1d(indices, unfit)
+    if point.size > min(max_entries, MANY):
         directions = [rng.standard_normal(point.shape) for _ in range(n_directions)]
 
     rounding = min(grain(direction(v).function) for v in probes)

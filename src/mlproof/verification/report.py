@@ -25,7 +25,7 @@ class BlockReport:
     numeric: float  # the value found there
     central_error: float
     complex_error: float | None  # None where the loss does not carry a complex step
-    direction_error: float | None  # over the whole block, where only a sample was taken
+    direction_error: float | None  # over the whole block, where it has many entries
     unnoticed: float  # the largest error of a checked entry that rounding could hide
     vacuous: bool  # whether rounding hides everything, so that nothing can be said
     ok: bool
