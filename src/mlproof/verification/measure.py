@@ -37,8 +37,8 @@ from mlproof.verification.subject import value_of
 ENOUGH_WRONG = 3
 # Of a loss that is coarse, so many are studied even so: the diagnosis has no others.
 ENOUGH_COARSE = 24
-# A complex step costs what several evaluations of the loss do.  A block that is sampled,
-# or has many entries, has directions for it to go along, and only some entries get one.
+# A complex step costs what several evaluations of the loss do.  Where a block has many
+# entries or is sampled, it goes along directions too, and only some entries get one.
 ENOUGH_COMPLEX, MANY = 32, 256
 
 Steps = list[float | None]  # derivatives by complex steps; None where none was taken
