@@ -185,6 +185,34 @@ def test_the_example_can_be_followed_by_hand() -> None:
     assert theta.W1.size + theta.W2.size < 10
 
 
+def test_the_example_is_in_the_stated_form_and_shows_shapes() -> None:
+    report = check_backward(
+        written(INPUTS_FIRST, ("X.T @ grad_h_a", "grad_h_a.T @ X")),
+        orientation="inputs_first",
+    )
+    text = report.example
+    found = {
+        name: np.array(json.loads(value))
+        for name, value in re.findall(r"^  (\w+) = (\[.*\])$", text, re.M)
+    }
+    np.testing.assert_allclose(found["X"] @ found["W1"] + found["b1"], found["h_a"])
+    ((yours, should),) = re.findall(r"grad_W1 is (\[.*\]), should be (\[.*\])", text)
+    expected = found["X"].T @ found["grad_h_a"]
+    np.testing.assert_allclose(json.loads(should), expected, atol=1e-3)
+    np.testing.assert_allclose(json.loads(yours), expected.T, atol=1e-3)
+
+
+def test_a_sign_beside_a_penalty_of_one_half_is_no_step() -> None:
+    # 2 l2 W is W then, as in theta - eta grad.
+    wrong = written(
+        BATCH,
+        ("(o_s - hot)", "(hot - o_s)"),
+        ("    return", "    grad_W1 += W1\n    grad_W2 += W2\n    return"),
+    )
+    (finding,) = check_backward(wrong, l2=0.5).diagnosis
+    assert finding.code == "sign"
+
+
 def test_the_1_over_n_of_the_intermediate_gradients_is_reported() -> None:
     report = check_backward(written(ALL))
     assert report.ok

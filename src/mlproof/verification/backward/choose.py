@@ -40,15 +40,13 @@ def _fewest(
         mistakes = frozenset().union(*chosen)
         return len(mistakes), sum(map(len, chosen)), str(sorted(mistakes, key=str))
 
-    best = choices[0][:1]
-    # From the output down, keeping the best hundred: a right choice is among them.
+    # From the output down, keeping the best hundred: there are seldom more than ten.
     beam: list[tuple[frozenset[Mistake], ...]] = [()]
     for options in choices:
         beam = sorted(
             ((*chosen, option) for chosen in beam for option in options), key=cost
         )[:100]
-    best = list(beam[0])
-    return dict(zip(explained, best, strict=True))
+    return dict(zip(explained, beam[0], strict=True))
 
 
 def _of_mean(mistake: Mistake, names: list[str], data: list[str]) -> Mistake:

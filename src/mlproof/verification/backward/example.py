@@ -10,6 +10,8 @@ from mlproof.functions import Array
 from mlproof.network import Theta
 from mlproof.penalties import Penalty
 from mlproof.verification.backward.problem import (
+    BACKWARD_ORDER,
+    INTERMEDIATE,
     Convention,
     Problem,
     Sizes,
@@ -42,12 +44,9 @@ def smallest(
             if answer.error is not None:
                 continue
             right = derived(problem)
-            for name in answer.blocks:
-                given = answer.blocks[name]
-                if given.shape == right[name].shape and _wrong(
-                    given, right[name], problem, name
-                ):
-                    return _written(problem, name, given, right[name])
+            for name, given in answer.blocks.items():
+                if _wrong(given, right[name], problem, name):
+                    return _written(problem, name, given, right)
     return ""
 
 
@@ -69,8 +68,12 @@ def _wrong(given: Array, right: Array, problem: Problem, name: str) -> bool:
     )
     if on_kink:
         return False
+    if given.shape != right.shape:
+        if given.size != right.size:
+            return True
+        given = given.reshape(right.shape)
     scales = [1.0]
-    if name.startswith(("grad_o", "grad_h", "grad_x")):
+    if name in INTERMEDIATE:
         scales.append(1 / problem.scale)  # without the 1/n, which is as good
     return all(
         not np.allclose(given, scale * right, rtol=TOLERANCE, atol=TOLERANCE)
@@ -78,9 +81,16 @@ def _wrong(given: Array, right: Array, problem: Problem, name: str) -> bool:
     )
 
 
-def _written(problem: Problem, name: str, given: Array, right: Array) -> str:
+def _written(problem: Problem, name: str, given: Array, right: dict[str, Array]) -> str:
+    """The numbers from theta to the first wrong gradient, in the form that was stated."""
+    turned = problem.convention.orientation == "inputs_first"
+
+    def called(key: str, value: Array) -> Array:
+        return value.T if turned and "W" in key and value.ndim == 2 else value
+
     f = forward(problem)
-    values: dict[str, Any] = {
+    above = BACKWARD_ORDER[: BACKWARD_ORDER.index(name)]
+    values: dict[str, Array] = {
         **problem.theta._asdict(),
         "X": problem.X,
         "y": problem.y + problem.convention.first_label,
@@ -88,11 +98,13 @@ def _written(problem: Problem, name: str, given: Array, right: Array) -> str:
         "h_s": f.h_s,
         "o_a": f.o_a,
         "o_s": f.o_s,
+        **{key: right[key] for key in above if key in INTERMEDIATE},
     }
     lines = [f"The smallest network on which it shows: {problem.sizes}"]
-    lines += [f"  {key} = {_numbers(value)}" for key, value in values.items()]
-    lines.append(f"  {name} is {_numbers(given)}, should be {_numbers(right)}")
-    return "\n".join(lines)
+    for key, value in values.items():
+        lines.append(f"  {key} = {_numbers(called(key, value))}")
+    yours, should = (_numbers(called(name, block)) for block in (given, right[name]))
+    return "\n".join([*lines, f"  {name} is {yours}, should be {should}"])
 
 
 def _numbers(values: Array) -> str:

@@ -179,18 +179,18 @@ def squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(k for k in shape if k > 1)
 
 
-def explain(first: Trial, second: Trial | None, name: str) -> list[frozenset[Mistake]]:
+def explain(first: Trial, second: Trial, name: str) -> list[frozenset[Mistake]]:
     """What explains this gradient: sets of mistakes, the smallest first.
 
     An explanation that does not hold for the second trial is none.
     """
-    if first.is_right(name) and (second is None or second.is_right(name)):
+    if first.is_right(name) and second.is_right(name):
         return [frozenset()]
     blocks = [answer[name] for answer in first.answers]
     if not all(np.isfinite(block).all() for block in blocks):
         return [frozenset({Mistake("not_finite")})]
     found: set[frozenset[Mistake]] = set(summed_over_units(first, name))
-    trials = [first, *([second] if second else [])]
+    trials = first, second
     for read in zip(*(readings(trial, name) for trial in trials), strict=False):
         done = read[0].done
         if any(each.done != done for each in read):
@@ -274,7 +274,7 @@ def tell(
         if found.l1 == found.l2 == 0:
             return frozenset(mistakes)
         return joined(mistakes, of_penalty(name, trials))
-    if near(found.l2, 1.0, found.blur[2]) and found.l1 == 0 and found.data < 0:
+    if is_step(trials[0]):
         return frozenset(mistakes | {Mistake("step_returned")})
     if of_penalty(name, trials) != []:
         whole = of_all(name, trials)
@@ -289,6 +289,14 @@ def tell(
     if unsummed or name in INTERMEDIATE:
         data = [mistake for mistake in data if mistake.code != "missing_mean"]
     return joined(mistakes | set(data), of_penalty(name, trials))
+
+
+def is_step(trial: Fitted) -> bool:
+    """Whether it is theta - eta grad; beside a penalty, W may have a part in grad."""
+    (problem, found), none = trial, (0.0, 0.0)
+    if (problem.penalty.l1, problem.penalty.l2) != (none, none):
+        return False
+    return near(found.l2, 1.0, found.blur[2]) and found.l1 == 0 and found.data < 0
 
 
 def joined(
