@@ -82,7 +82,7 @@ def _wrong(given: Array, right: Array, problem: Problem, name: str) -> bool:
 
 
 def _written(problem: Problem, name: str, given: Array, right: dict[str, Array]) -> str:
-    """The numbers from theta to the first wrong gradient, in the form that was stated."""
+    """The numbers from theta to the first wrong gradient, in the form stated."""
     turned = problem.convention.orientation == "inputs_first"
 
     def called(key: str, value: Array) -> Array:
