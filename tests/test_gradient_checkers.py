@@ -175,9 +175,9 @@ def test_check_gradient_passes_and_refuses_where_it_is_timed(speed: Any) -> None
 
 
 def test_the_problems_are_those_that_are_told(speed: Any) -> None:
-    small, large = speed.cases(quick=False).values()
+    small, large, in_full = speed.cases(quick=False).values()
     assert (small.problem.sizes(), small.problem.parameters()) == ("64-32-10", 2_410)
-    assert large.problem.sizes() == "784-100-10"
+    assert large.problem.sizes() == in_full.problem.sizes() == "784-100-10"
     assert large.problem.parameters() == 79_510
 
 
