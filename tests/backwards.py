@@ -128,9 +128,13 @@ def found(report: Any) -> Expected:
     return [(finding.code, finding.blocks) for finding in report.diagnosis]
 
 
+SMALLEST = "The smallest network on which it shows: n = "
+
+
 def same(report: Any, expected: Expected) -> None:
     assert sorted(found(report)) == sorted(expected), str(report)
     assert report.ok == (not expected)
     for finding in report.diagnosis:
         assert finding.block == finding.blocks[0]
         assert finding.message in str(report)
+    assert (SMALLEST in str(report)) == bool(expected)

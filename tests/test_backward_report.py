@@ -271,6 +271,10 @@ def test_the_draw_can_be_chosen_and_repeats() -> None:
         ("(W1, b1, W2)", "got a tuple of 3"),
         ("W1", r"got an array of float64 in the shape \(6, 3\)"),
         ("{'grad_W1': W1}", "has no grad_b1, grad_W2, grad_b2"),
+        (
+            "dict(grad_W1=W1, grad_b1=b1, grad_W2=W2, grad_b2=b2, grad_oa=o_a)",
+            "has 'grad_oa'; the gradients it may hold are grad_o_a, ",
+        ),
         ("('a', b1, W2, b2)", "grad_W1 must be an array of real numbers"),
         ("(1j * W1, b1, W2, b2)", "grad_W1 must be an array of real numbers"),
         ("([[1], [1, 2]], b1, W2, b2)", "grad_W1 must be an array of real numbers"),

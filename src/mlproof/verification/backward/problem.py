@@ -236,6 +236,11 @@ def ask(backward: Callable[..., Any], problem: Problem) -> Answer:
     return Answer({k: blocks[k] for k in BACKWARD_ORDER if k in blocks}, None, changed)
 
 
+def told(error: Exception) -> str:
+    """An exception in one line."""
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+
+
 def named(returned: Any) -> dict[str, Array]:
     """What was returned, by the name of each gradient."""
     if isinstance(returned, tuple) and hasattr(returned, "_asdict"):
@@ -245,6 +250,16 @@ def named(returned: Any) -> dict[str, Array]:
             name if str(name).startswith("grad_") else f"grad_{name}": block
             for name, block in returned.items()
         }
+        strange = [
+            key
+            for key in returned
+            if str(key).startswith("grad") and key not in BACKWARD_ORDER
+        ]
+        if strange:
+            raise NoGradientError(
+                f"the dict that backward returned has {strange[0]!r}; the gradients it "
+                f"may hold are {', '.join(BACKWARD_ORDER)}."
+            )
         blocks = {name: blocks[name] for name in BACKWARD_ORDER if name in blocks}
         missing = [name for name in PARAMETERS if name not in blocks]
         if missing:

@@ -57,7 +57,10 @@ def report(
     differs = convention.differs_from(stated)
     if differs:
         findings.insert(0, _of_convention(differs, tuple(verdict.blocks)))
-    example = smallest(backward, convention, penalty) if verdict.findings else ""
+    example = ""
+    if findings:
+        shown = convention if verdict.findings else stated
+        example = smallest(backward, shown, penalty)
     return GradientReport(blocks, tuple(findings), verdict.notes, example)
 
 

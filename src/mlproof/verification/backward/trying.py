@@ -25,6 +25,7 @@ from mlproof.verification.backward.problem import (
     Sizes,
     ask,
     drawn,
+    told,
 )
 
 # How far a right gradient may be off, relative to the largest entry of its block: for
@@ -85,9 +86,7 @@ class Trying:
         if failed is not None:
             k = [answer.error is not None for answer in flat].index(True)
             problem = [problem for each in problems for problem in each][k]
-            detail = (
-                f"{type(failed).__name__}: {_first_line(failed)}, with {problem.sizes}"
-            )
+            detail = f"{told(failed)}, with {problem.sizes}"
             finding = Mistake("raises", detail), PARAMETERS
             return Verdict(convention, problem, {}, [finding], (), failed)
         self._same_again(problems[0][0], answers[0][0])
@@ -206,10 +205,6 @@ def _largest_change(blocks: dict[str, Array], moved: dict[str, Array]) -> float:
         and np.isfinite([block, moved[name]]).all()
     ]
     return max(changes, default=0.0)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [""])[0]
 
 
 def _in_place(
