@@ -395,6 +395,31 @@ def test_units_at_exactly_0_may_have_either_derivative(convention: float) -> Non
     assert on_kinks["W1"] == on_kinks["W2"] == on_kinks["b2"] == 0
 
 
+def unit_gradient(theta: network.Theta, X: Array, y: Array) -> network.Theta:
+    found = network.backward(theta, X, y, network.forward(theta, X))
+    return network.Theta(found.grad_W1, found.grad_b1, found.grad_W2, found.grad_b2)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_where_all_units_are_at_0_the_derivation_is_not_accused(seed: int) -> None:
+    # With W1 = 0 each example puts a kink of its own on every entry.  With rect'(0) = 0
+    # they add up to 0, which need not be a slope of the sum nor between them.
+    rng = np.random.default_rng(seed)
+    n, d, d_h, m = 6, 4, 5, 3
+    theta = network.Theta(
+        np.zeros((d_h, d)), np.zeros(d_h), rng.standard_normal((m, d_h)), np.zeros(m)
+    )
+    X, y = rng.standard_normal((n, d)), rng.integers(0, m, n)
+    assert check_gradient(network.risk, unit_gradient, theta, X, y).ok
+
+    def wrong(theta: network.Theta, X: Array, y: Array) -> network.Theta:
+        found = unit_gradient(theta, X, y)
+        return found._replace(W1=-found.W1)
+
+    report = check_gradient(network.risk, wrong, theta, X, y)
+    assert not report.ok or any("off the kink, W1" in note for note in report.notes)
+
+
 # ---- where the complex step cannot be trusted --------------------------------------
 
 

@@ -7,6 +7,7 @@ make of the right values (diagnosis.py).
 
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from mlproof.verification.measure import (
     measure,
     rounding_of,
 )
+from mlproof.verification.nearby import Nearby
 from mlproof.verification.report import BlockReport, GradientReport
 from mlproof.verification.sampling import sampling_note
 from mlproof.verification.slopes import FIRST_STEP, complex_step, quotient
@@ -130,10 +132,15 @@ def check_gradient(
     )
     gradients = [reading[0].block for reading, _ in read]
     rounding = rounding_of(blocks_at, gradients, subject.arrays, rng)
-    measured = [
-        _measure(subject, k, gradients[k], rounding[k], max_entries, n_directions, rng)
-        for k in range(len(gradients))
-    ]
+    nearby = Nearby(subject, blocks_at, np.random.default_rng([seed, 2]))
+    measured = []
+    for k, given in enumerate(gradients):
+        on = bench(subject, k)
+        kinks = partial(nearby.several_kinks, k)
+        measured.append(
+            measure(on, given, rounding[k], max_entries, n_directions, rng, kinks)
+        )
+        on.close()
     reports = [
         _report(name, p.shape, m, shape)
         for name, p, m, (_, shape) in zip(
@@ -151,9 +158,7 @@ def check_gradient(
         for report, m, g in zip(reports, measured, gradients, strict=True)
         if report.n_checked < math.prod(report.shape)
     ]
-    notes += notes_on_kinks(
-        subject, measured, blocks_at, np.random.default_rng([seed, 2])
-    )
+    notes += notes_on_kinks(subject, measured, nearby)
     example = _example(subject, findings, measured)
     return GradientReport(tuple(reports), findings, tuple(notes), example)
 
@@ -180,21 +185,6 @@ def _read_block(name: str, block: Array, shape: tuple[int, ...]) -> tuple[Readin
         raise ValueError(
             f"the gradient of {name} must have its shape {shape}; got {block.shape}."
         )
-    return found
-
-
-def _measure(
-    subject: Subject,
-    k: int,
-    gradient: Array,
-    rounding: Array,
-    max_entries: int,
-    n_directions: int,
-    rng: np.random.Generator,
-) -> Measured:
-    on = bench(subject, k)
-    found = measure(on, gradient, rounding, max_entries, n_directions, rng)
-    on.close()
     return found
 
 

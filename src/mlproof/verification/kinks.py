@@ -6,17 +6,12 @@ and whether the gradient follows the loss as soon as it leaves the kink, is wort
 knowing.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 
-from mlproof.functions import Array
-from mlproof.verification.lines import along_entry, bench
 from mlproof.verification.measure import Judged, Measured
-from mlproof.verification.slopes import FIRST_STEP, quotient, study
-from mlproof.verification.subject import Subject, value_of
+from mlproof.verification.nearby import Nearby, slope
+from mlproof.verification.subject import Subject
 
-AWAY = 2.0**-10  # how far a point nearby is, in units of the parameter
 A_FEW = 5  # entries of a block that are looked at there
 
 
@@ -29,6 +24,8 @@ def convention(value: float, left: float, right: float) -> str:
         return "the slope on the right"
     if abs(value - (left + right) / 2) <= near:
         return "halfway between"
+    if not min(left, right) <= value <= max(left, right):
+        return "neither nor between, as can be where several kinks meet"
     if value == 0:
         return "0, which lies between"
     return "between the two"
@@ -37,8 +34,7 @@ def convention(value: float, left: float, right: float) -> str:
 def notes_on_kinks(
     subject: Subject,
     measured: list[Measured],
-    gradient_at: Callable[[list[Array]], list[Array]],
-    rng: np.random.Generator,
+    nearby: Nearby,
 ) -> tuple[str, ...]:
     """A note for each convention in each block, and on what holds at points nearby."""
     found = {
@@ -53,7 +49,7 @@ def notes_on_kinks(
         for k, judged in found.items()
         for note in _conventions(subject.names[k], subject.point[k].shape, judged)
     ]
-    return (*notes, *_nearby(subject, found, gradient_at, rng))
+    return (*notes, *_beside(found, nearby))
 
 
 def _conventions(name: str, shape: tuple[int, ...], judged: list[Judged]) -> list[str]:
@@ -87,60 +83,23 @@ def place(name: str, shape: tuple[int, ...], entry: int | None) -> str:
     return f"{name}[{', '.join(str(int(i)) for i in index)}]"
 
 
-def _nearby(
-    subject: Subject,
-    found: dict[int, list[Judged]],
-    gradient_at: Callable[[list[Array]], list[Array]],
-    rng: np.random.Generator,
-) -> list[str]:
+def _beside(found: dict[int, list[Judged]], nearby: Nearby) -> list[str]:
     """Whether the gradient is the derivative on either side of the point."""
-    step = [
-        AWAY
-        * np.maximum(1.0, np.abs(p))
-        * rng.choice([-1, 1], p.shape)
-        * rng.uniform(0.5, 1.0, p.shape)
-        for p in subject.point
-    ]
-    for sign in (1, -1):
-        arrays = [
-            (p + sign * s).astype(a.dtype)
-            for p, s, a in zip(subject.point, step, subject.arrays, strict=True)
-        ]
-        moved = subject._replace(
-            arrays=arrays, point=[a.astype(np.float64) for a in arrays]
-        )
-        try:
-            with np.errstate(all="ignore"):
-                off = _disagreement(moved, found, gradient_at(arrays))
-        except (ArithmeticError, ValueError):
-            return []  # the loss is not defined on all sides
-        if off:
-            return [off]
+    try:
+        for beside in nearby.points(pairs=1):
+            for k, judged in found.items():
+                for one in judged[:A_FEW]:
+                    left, right = one.slopes or (0.0, 0.0)
+                    there = slope(beside, k, one.line, abs(right - left))
+                    if not there.agree:
+                        subject = beside.subject
+                        shape = subject.point[k].shape
+                        where = place(subject.names[k], shape, one.line.entry)
+                        return [
+                            f"At a point nearby, off the kink, {where} is "
+                            f"{there.given:.6g} where the derivative is "
+                            f"{there.derivative:.6g}."
+                        ]
+    except (ArithmeticError, ValueError):
+        return []  # the loss is not defined on all sides
     return ["At two points nearby, off the kinks, yours is the derivative there."]
-
-
-def _disagreement(
-    moved: Subject, found: dict[int, list[Judged]], gradients: list[Array]
-) -> str:
-    for k, judged in found.items():
-        on = bench(moved, k)
-        value = value_of(on.loss(on.real))
-        for one in judged[:A_FEW]:
-            assert one.line.entry is not None
-            given = float(gradients[k].flat[one.line.entry])
-            line = along_entry(on, one.line.entry)
-            first = quotient(line.function, value, FIRST_STEP * line.unit, 0.0)
-            left, right = one.slopes or (0.0, 0.0)
-            size = max(abs(first.central), abs(right - left))
-            loose = 10 * one.line.tolerance + 1e-5 * size + 4 * first.noise
-            if abs(given - first.central) <= loose:
-                continue
-            deep = study(line.function, value, line.unit, 0.0)
-            low, high = deep.kink or (deep.derivative, deep.derivative)
-            if not low - loose - deep.bound <= given <= high + loose + deep.bound:
-                where = place(moved.names[k], moved.point[k].shape, one.line.entry)
-                return (
-                    f"At a point nearby, off the kink, {where} is {given:.6g} where "
-                    f"the derivative is {deep.derivative:.6g}."
-                )
-    return ""

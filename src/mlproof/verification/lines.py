@@ -26,6 +26,7 @@ class Line(NamedTuple):
     analytic: float
     tolerance: float  # what rounding may do to that
     entry: int | None  # the flat index; None for a direction through the whole block
+    through: Array | None = None  # that direction
 
 
 class Bench(NamedTuple):
@@ -88,4 +89,4 @@ def along(on: Bench, direction: Array, gradient: Array, rounding: Array) -> Line
         # Of the entries that it moves: a part of the block has a part of the rounding.
         size = float(np.linalg.norm(wide[v != 0]))
     tolerance = 4 * float(np.linalg.norm(rounding * v)) + COMPLEX_TOLERANCE * size
-    return Line(lambda t: on.loss(on.point + t * v), 1.0, analytic, tolerance, None)
+    return Line(lambda t: on.loss(on.point + t * v), 1.0, analytic, tolerance, None, v)

@@ -5,10 +5,12 @@ Where the two and the gradient agree, that is enough.  Where they do not, the de
 is studied with many steps, and only what lies outside the bound of that study is called
 wrong; so the complex step clears but never convicts, and the gradient of a loss that
 does not carry it is still judged fairly.  At a kink every value between the two
-one-sided slopes is a subgradient, and accepted.
+one-sided slopes is a subgradient, and accepted; so is another where several kinks meet
+and the gradient is right beside them (nearby.py).
 """
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,6 +42,10 @@ ENOUGH_COARSE = 24
 # A complex step costs what several evaluations of the loss do.  Where a block has many
 # entries or is sampled, it goes along directions too, and only some entries get one.
 ENOUGH_COMPLEX, MANY = 32, 256
+
+# Whether several kinks meet on a line with these slopes, and the gradient is right
+# beside them; asked where it is neither of the slopes nor between.
+SeveralKinks = Callable[[Line, tuple[float, float]], bool]
 
 Steps = list[float | None]  # derivatives by complex steps; None where none was taken
 
@@ -80,6 +86,7 @@ class _Loss(NamedTuple):
     scale: float
     coarse: bool
     single: bool  # whether the gradient is float32 or less
+    several_kinks: SeveralKinks
 
 
 def measure(
@@ -89,6 +96,7 @@ def measure(
     max_entries: int,
     n_directions: int,
     rng: np.random.Generator,
+    several_kinks: SeveralKinks,
 ) -> Measured:
     """Compare the gradient of the block with its derivative."""
 
@@ -130,6 +138,7 @@ def measure(
         # A loss that computes in float32, say.
         coarse=rounding > 100 * EPS * abs(value),
         single=gradient.dtype.itemsize < 8,
+        several_kinks=several_kinks,
     )
     judged, trusted = _examine(lines, firsts, steps, loss)
     if None in steps and any(j.wrong for j in judged):  # to be diagnosed: all count
@@ -236,6 +245,8 @@ def _at_length(line: Line, first: Quotient, step: float | None, loss: _Loss) -> 
     on_kink = False
     if low - tight <= line.analytic <= high + tight:
         on_kink, wrong = bool(found.kink) or wrong, False
+    if wrong and found.kink and loss.several_kinks(line, found.kink):
+        on_kink, wrong = True, False
     slopes = None
     if on_kink and found.kink:
         slopes = found.kink if first.gap > 0 else found.kink[::-1]
