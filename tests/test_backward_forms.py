@@ -35,6 +35,17 @@ IN_OTHERS: dict[str, tuple[str, dict[str, Any], list[tuple[str, str]], Expected]
         [(" * (h_a > 0)", "")],
         [("relu_mask_missing", ("grad_h_a", *HIDDEN, "grad_x"))],
     ),
+    "all, each under the other's name": (
+        ALL,
+        {},
+        [
+            (
+                "grad_h_s=grad_h_s, grad_h_a=grad_h_a",
+                "grad_h_s=grad_h_a, grad_h_a=grad_h_s",
+            )
+        ],
+        [("blocks_swapped", ("grad_h_s", "grad_h_a"))],
+    ),
     "all, mean twice": (
         ALL,
         {},

@@ -107,6 +107,9 @@ def test_every_mistake_that_is_looked_for_has_a_lesson() -> None:
             assert not re.search(r"\{\w+\}|  +[a-z]* *;", found)
             if convention.hidden_activation == "tanh":
                 assert "/ n" not in found
+            if convention.single_example:
+                assert "axis=" not in found.split("in NumPy: ")[1]
+                assert "arange" not in found
 
 
 def test_the_line_is_that_of_the_stated_form() -> None:

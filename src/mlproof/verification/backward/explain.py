@@ -47,6 +47,10 @@ class Reading(NamedTuple):
     reshaped: bool = False  # whether axes of length 1 were added or dropped
 
 
+# Gradients of one shape, which may be returned under each other's name.
+EACH_OTHERS = {"grad_h_s": "grad_h_a", "grad_h_a": "grad_h_s"}
+
+
 class Trial:
     """The answers of a backward pass on draws of the same sizes."""
 
@@ -173,6 +177,11 @@ def readings(trial: Trial, name: str) -> Iterator[Reading]:
     if name in PARAMETERS and got == (*shape, n):
         done = (Mistake("not_summed_over_batch", "returned"),)
         yield Reading([block.sum(axis=-1) for block in blocks], done)
+    other = EACH_OTHERS.get(name)
+    if all(other in answer for answer in trial.answers):
+        there = [answer[str(other)] for answer in trial.answers]
+        if all(block.shape == shape for block in there):
+            yield Reading(there, (Mistake("blocks_swapped"),))
 
 
 def squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -31,7 +31,7 @@ LESSONS: dict[str, tuple[str, str, str]] = {
     "mean_instead_of_sum": (
         "is averaged over the examples",
         "a bias adds to every example alike, so its gradient is a sum (Q2.9, Q2.15)",
-        "grad_b2 = grad_o_a.sum(axis=0)",
+        "grad_b2 = {grad_b2}",
     ),
     "transposed": (
         "is the transpose",
@@ -58,12 +58,12 @@ LESSONS: dict[str, tuple[str, str, str]] = {
     "not_summed_over_batch": (
         "still has one entry for each example",
         "the gradient of the risk is added up over the examples (Q2.5, Q2.9)",
-        "grad_b2 = grad_o_a.sum(axis=0)",
+        "grad_b2 = {grad_b2}",
     ),
     "summed_over_wrong_axis": (
         "is summed over the units and not over the examples",
         "a bias has one entry for each unit, so the sum runs over the rows (Q2.9)",
-        "grad_b2 = grad_o_a.sum(axis=0)",
+        "grad_b2 = {grad_b2}",
     ),
     "zero_block": (
         "has no gradient of the loss in it: not computed, or not stored",
@@ -110,18 +110,17 @@ LESSONS: dict[str, tuple[str, str, str]] = {
     "one_hot_missing": (
         "comes out as if the one-hot vector of the label were left out ({detail})",
         "grad_o_a = o_s - onehot(y) (Q2.7)",
-        "o_s[np.arange(n), y] -= 1",
+        "{o_s_y} -= 1",
     ),
     "one_hot_off_by_one": (
         "comes out as if the 1 stood beside the class of the label ({detail})",
         "onehot(y) is 1 at class y, and labels begin at {first_label} here (Q2.7)",
-        "o_s[np.arange(n), {y}] -= 1; if yours begin at {other_label}, say "
-        "first_label={other_label}",
+        "{o_s_y} -= 1; if yours begin at {other_label}, say first_label={other_label}",
     ),
     "softmax_missing": (
         "comes out as if o_a stood where o_s belongs",
         "grad_o_a = o_s - onehot(y), with probabilities (Q2.3, Q2.7)",
-        "o_s = np.exp(o_a - o_a.max(axis=1, keepdims=True)), divided by its row sums",
+        "o_s = {exp}, divided by {sums}",
     ),
     "softmax_jacobian_diagonal": (
         "has in grad_o_a an entry for the class of the label alone: the Jacobian was "
@@ -141,14 +140,14 @@ LESSONS: dict[str, tuple[str, str, str]] = {
         "({detail})",
         "each example has its own probabilities, which sum to 1 over its classes "
         "(Q2.3)",
-        "e / e.sum(axis=1, keepdims=True)",
+        "e / e.{sum}",
     ),
     "softmax_overflow": (
         "cannot be computed once logits are large or far apart: exp overflows, or all "
         "of a row becomes 0",
         "softmax(o_a) = softmax(o_a - c), so the maximum of each row can be taken off "
         "first (Q2.3)",
-        "np.exp(o_a - o_a.max(axis=1, keepdims=True))",
+        "{exp}",
     ),
     "activation_derivative_of_wrong_argument": (
         "comes out as if the derivative of the activation were taken at the wrong "
@@ -204,12 +203,12 @@ LESSONS: dict[str, tuple[str, str, str]] = {
     "penalty_divided_by_n": (
         "has the penalty{of_part} divided by n",
         "the mean runs over the losses, and the penalty stands outside it (Q2.18)",
-        "grad_W1 = grad_h_a.T @ X + l1 * np.sign(W1) + 2 * l2 * W1",
+        "grad_W1 = {grad_W1} + l1 * np.sign(W1) + 2 * l2 * W1",
     ),
     "penalty_on_bias": (
         "has a penalty in it",
         "only weights are penalised, no biases (Q2.18)",
-        "grad_b1 = grad_h_a.sum(axis=0)",
+        "grad_b1 = {grad_b1}",
     ),
     "penalties_swapped": (
         "has the strengths of {detail} in each other's place",
@@ -275,7 +274,6 @@ def lesson(mistake: Mistake, names: tuple[str, ...], convention: Convention) -> 
         "of_part": f" {mistake.detail}" if mistake.detail else "",
         "first_label": str(first),
         "other_label": str(1 - first),
-        "y": "y" if first == 0 else "y - 1",
         **_lines(convention),
     }
     return (
@@ -289,12 +287,18 @@ def _lines(convention: Convention) -> dict[str, str]:
     """The lines of the pass in NumPy, as they are written in this convention."""
     derivative, derivative_is = DERIVATIVES[convention.activation.name]
     turned = convention.orientation == "inputs_first"
+    y = "y" if convention.first_label == 0 else "y - 1"
     lines = {
         "grad_W2": "h_s.T @ grad_o_a" if turned else "grad_o_a.T @ h_s",
         "grad_W1": "X.T @ grad_h_a" if turned else "grad_h_a.T @ X",
         "grad_h_s": "grad_o_a @ W2.T" if turned else "grad_o_a @ W2",
         "grad_x": "grad_h_a @ W1.T" if turned else "grad_h_a @ W1",
         "grad_b1": "grad_h_a.sum(axis=0)",
+        "grad_b2": "grad_o_a.sum(axis=0)",
+        "o_s_y": f"o_s[np.arange(n), {y}]",
+        "exp": "np.exp(o_a - o_a.max(axis=1, keepdims=True))",
+        "sum": "sum(axis=1, keepdims=True)",
+        "sums": "its row sums",
     }
     if convention.single_example:
         lines = {
@@ -303,6 +307,11 @@ def _lines(convention: Convention) -> dict[str, str]:
             "grad_h_s": "W2 @ grad_o_a" if turned else "W2.T @ grad_o_a",
             "grad_x": "W1 @ grad_h_a" if turned else "W1.T @ grad_h_a",
             "grad_b1": "grad_h_a",
+            "grad_b2": "grad_o_a",
+            "o_s_y": f"o_s[{y}]",
+            "exp": "np.exp(o_a - o_a.max())",
+            "sum": "sum()",
+            "sums": "its sum",
         }
     mean = convention.reduction == "mean" and not convention.single_example
     once = "the risk is the mean of the losses, so 1/n enters once, in grad_o_a"
