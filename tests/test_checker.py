@@ -14,7 +14,7 @@ from mlproof import check_gradient, deep, network
 from mlproof.functions import ACTIVATIONS, Array, rect
 from mlproof.parameters import pack, views
 from mlproof.penalties import Penalty
-from mlproof.verification import gradient as gradient_module
+from mlproof.verification.gradient import check as gradient_module
 
 X3 = np.array([1.0, 2.0, 3.0])
 PENALTY = Penalty((0.02, 0.03), (0.05, 0.04))

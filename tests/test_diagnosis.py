@@ -12,7 +12,7 @@ from mlproof import check_gradient, network
 from mlproof.functions import Array, l1_norm, rect_prime, squared_norm
 from mlproof.losses import onehot
 from mlproof.parameters import views
-from mlproof.verification.factors import Size, told
+from mlproof.verification.gradient.factors import Size, told
 from mlproof.verification.report import GradientReport
 
 N, UNITS = 7, (5, 6, 4)

@@ -10,7 +10,7 @@ from test_checker import X3, block_functions, network_of_number, squares, twice
 
 from mlproof import check_gradient
 from mlproof.functions import Array
-from mlproof.verification.sampling import size_seen
+from mlproof.verification.gradient.sampling import size_seen
 
 # ---- functions that cannot be judged -------------------------------------------------
 

@@ -12,8 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mlproof.functions import Array
+from mlproof.verification.gradient.subject import (
+    Subject,
+    gradient_at,
+    loss_at,
+    subject_of,
+)
 from mlproof.verification.slopes import COMPLEX_STEP, FIRST_STEP, complex_step, quotient
-from mlproof.verification.subject import Subject, gradient_at, loss_at, subject_of
 
 STEPS = np.logspace(-1, -15, 57)
 

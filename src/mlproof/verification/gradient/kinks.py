@@ -8,9 +8,9 @@ knowing.
 
 import numpy as np
 
-from mlproof.verification.measure import Judged, Measured
-from mlproof.verification.nearby import Nearby, slope
-from mlproof.verification.subject import Subject
+from mlproof.verification.gradient.measure import Judged, Measured
+from mlproof.verification.gradient.nearby import Nearby, slope
+from mlproof.verification.gradient.subject import Subject
 
 A_FEW = 5  # entries of a block that are looked at there
 

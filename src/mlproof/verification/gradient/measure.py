@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mlproof.functions import Array
-from mlproof.verification.lines import (
+from mlproof.verification.gradient.lines import (
     CENTRAL_TOLERANCE,
     COMPLEX_TOLERANCE,
     Bench,
@@ -24,6 +24,7 @@ from mlproof.verification.lines import (
     along,
     along_entry,
 )
+from mlproof.verification.gradient.subject import value_of
 from mlproof.verification.slopes import (
     EPS,
     FIRST_STEP,
@@ -33,7 +34,6 @@ from mlproof.verification.slopes import (
     quotient,
     study,
 )
-from mlproof.verification.subject import value_of
 
 # A block is wrong after this many entries are: there is no need to study them all.
 ENOUGH_WRONG = 3

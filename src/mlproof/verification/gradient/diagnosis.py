@@ -13,12 +13,16 @@ from typing import NamedTuple
 import numpy as np
 
 from mlproof.functions import Array
-from mlproof.verification.evidence import Evidence
-from mlproof.verification.factors import Factor, Size, told
 from mlproof.verification.findings import Finding
-from mlproof.verification.structure import Done
-from mlproof.verification.terms import MORE_THAN_FITTED, Coefficients, coefficients
-from mlproof.verification.unexplained import unexplained
+from mlproof.verification.gradient.evidence import Evidence
+from mlproof.verification.gradient.factors import Factor, Size, told
+from mlproof.verification.gradient.structure import Done
+from mlproof.verification.gradient.terms import (
+    MORE_THAN_FITTED,
+    Coefficients,
+    coefficients,
+)
+from mlproof.verification.gradient.unexplained import unexplained
 
 
 class Mistake(NamedTuple):

@@ -2,9 +2,9 @@
 
 import math
 
-from mlproof.verification.kinks import place
-from mlproof.verification.lines import along_entry, bench
-from mlproof.verification.subject import Subject
+from mlproof.verification.gradient.kinks import place
+from mlproof.verification.gradient.lines import along_entry, bench
+from mlproof.verification.gradient.subject import Subject
 
 STEPS = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
 CLOSE = 1e-6  # a quotient so near to the derivative will do

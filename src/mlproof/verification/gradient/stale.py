@@ -12,10 +12,10 @@ import numpy as np
 
 from mlproof.functions import Array
 from mlproof.verification.findings import Finding
-from mlproof.verification.lines import Bench, Line, along, bench
-from mlproof.verification.measure import Measured
+from mlproof.verification.gradient.lines import Bench, Line, along, bench
+from mlproof.verification.gradient.measure import Measured
+from mlproof.verification.gradient.subject import Subject, value_of
 from mlproof.verification.slopes import FIRST_STEP, complex_step, quotient
-from mlproof.verification.subject import Subject, value_of
 
 AWAY = 2.0**-6  # how far the second point is, in units of the parameter
 PATIENCE = 4  # calls at one point, after which a gradient that still changes is random

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mlproof.functions import Array
-from mlproof.verification.subject import Subject, refuse_changes
+from mlproof.verification.gradient.subject import Subject, refuse_changes
 
 # How well right gradients agree at first sight, relative to the largest derivative.
 CENTRAL_TOLERANCE, COMPLEX_TOLERANCE = 1e-7, 1e-9

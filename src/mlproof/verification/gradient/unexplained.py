@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mlproof.functions import Array
-from mlproof.verification.evidence import Evidence
+from mlproof.verification.gradient.evidence import Evidence
 
 
 def unexplained(blocks: Sequence[Evidence]) -> str:

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from mlproof.functions import Array
-from mlproof.verification.lines import Line, along, along_entry, bench
+from mlproof.verification.gradient.lines import Line, along, along_entry, bench
+from mlproof.verification.gradient.subject import Subject, value_of
 from mlproof.verification.slopes import FIRST_STEP, quotient, study
-from mlproof.verification.subject import Subject, value_of
 
 AWAY = 2.0**-10  # how far a point nearby is, in units of the parameter
 PAIRS = 8  # of points on opposite sides, where several kinks are looked for

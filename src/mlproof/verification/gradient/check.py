@@ -13,25 +13,23 @@ from typing import Any
 import numpy as np
 
 from mlproof.functions import Array
-from mlproof.verification.diagnosis import diagnose
-from mlproof.verification.evidence import Evidence
-from mlproof.verification.example import worked_example
-from mlproof.verification.factors import sizes_of
 from mlproof.verification.findings import Finding
-from mlproof.verification.kinks import notes_on_kinks
-from mlproof.verification.lines import COMPLEX_TOLERANCE, along_entry, bench
-from mlproof.verification.measure import (
+from mlproof.verification.gradient.diagnosis import diagnose
+from mlproof.verification.gradient.evidence import Evidence
+from mlproof.verification.gradient.example import worked_example
+from mlproof.verification.gradient.factors import sizes_of
+from mlproof.verification.gradient.kinks import notes_on_kinks
+from mlproof.verification.gradient.lines import COMPLEX_TOLERANCE, along_entry, bench
+from mlproof.verification.gradient.measure import (
     Judged,
     Measured,
     error_by,
     measure,
     rounding_of,
 )
-from mlproof.verification.nearby import Nearby
-from mlproof.verification.report import BlockReport, GradientReport
-from mlproof.verification.sampling import sampling_note
-from mlproof.verification.slopes import FIRST_STEP, complex_step, quotient
-from mlproof.verification.stale import (
+from mlproof.verification.gradient.nearby import Nearby
+from mlproof.verification.gradient.sampling import sampling_note
+from mlproof.verification.gradient.stale import (
     FROZEN,
     REMEMBERS,
     frozen,
@@ -39,13 +37,15 @@ from mlproof.verification.stale import (
     remembering,
     stale_finding,
 )
-from mlproof.verification.structure import Reading, readings, reordered
-from mlproof.verification.subject import (
+from mlproof.verification.gradient.structure import Reading, readings, reordered
+from mlproof.verification.gradient.subject import (
     Subject,
     gradient_at,
     lone_gradient_at,
     subject_of,
 )
+from mlproof.verification.report import BlockReport, GradientReport
+from mlproof.verification.slopes import FIRST_STEP, complex_step, quotient
 
 # Of the derivatives of single terms, a diagnosis needs no more than so many in a block.
 ENOUGH_ENTRIES = 60

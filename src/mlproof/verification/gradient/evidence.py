@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mlproof.functions import Array
-from mlproof.verification.structure import Reading
+from mlproof.verification.gradient.structure import Reading
 
 
 class Evidence(NamedTuple):

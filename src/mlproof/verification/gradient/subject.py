@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mlproof.functions import Array
-from mlproof.verification.structure import aligned, blocks_of, floating
+from mlproof.verification.gradient.structure import aligned, blocks_of, floating
 
 
 class Subject(NamedTuple):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mlproof.functions import Array
-from mlproof.verification.evidence import Evidence
+from mlproof.verification.gradient.evidence import Evidence
 
 # So many entries beyond the unknowns have to agree before a fit is an explanation.
 MORE_THAN_FITTED = 2
