@@ -1,0 +1,1 @@
+"""A written derivation: what it says, and whether it is so."""
