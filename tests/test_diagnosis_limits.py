@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_checker import X3, block_functions, network_of_number, squares, twice
+from losses_checked import X3, block_functions, network_of_number, squares, twice
 
 from mlproof import check_gradient
 from mlproof.functions import Array

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from losses_checked import block_functions, network_of_number
 from sklearn.neural_network import MLPClassifier
-from test_checker import block_functions, network_of_number
 
 from mlproof import check_gradient
 from mlproof.functions import Array
