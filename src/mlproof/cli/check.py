@@ -1,18 +1,25 @@
 """``mlproof check``"""
 
 import json
-from pathlib import Path
 from typing import Any
 
 from mlproof.cli.inputs import model_and_labelled
-from mlproof.cli.options import Json, Plot, check_drawable, show
+from mlproof.cli.options import (
+    Json,
+    LabelledTable,
+    Model,
+    Plot,
+    Target,
+    check_drawable,
+    show,
+)
 
 
 def check(
-    model: Path,
-    table: Path,
+    model: Model,
+    table: LabelledTable,
     *,
-    target: str | None = None,
+    target: Target = None,
     rows: int = 100,
     plot: Plot = None,
     as_json: Json = False,
@@ -21,12 +28,6 @@ def check(
 
     Parameters
     ----------
-    model
-        A file that ``mlproof fit`` or ``MLPClassifier.save`` wrote.
-    table
-        A CSV file with the columns the model knows and the label column, or .npz.
-    target
-        The label column; the one the model was trained on if not given.
     rows
         How many rows to take, from the first.
     """

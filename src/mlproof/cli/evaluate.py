@@ -1,25 +1,13 @@
 """``mlproof evaluate``"""
 
-from pathlib import Path
-
 from mlproof.cli.inputs import model_and_labelled
-from mlproof.cli.options import Json, show
+from mlproof.cli.options import Json, LabelledTable, Model, Target, show
 
 
 def evaluate(
-    model: Path, table: Path, *, target: str | None = None, as_json: Json = False
+    model: Model, table: LabelledTable, *, target: Target = None, as_json: Json = False
 ) -> int:
-    """Say how well a model does on a table with labels.
-
-    Parameters
-    ----------
-    model
-        A file that ``mlproof fit`` or ``MLPClassifier.save`` wrote.
-    table
-        A CSV file with the columns the model knows and the label column, or .npz.
-    target
-        The label column; the one the model was trained on if not given.
-    """
+    """Say how well a model does on a table with labels."""
     import numpy as np
 
     from mlproof import report

@@ -7,6 +7,20 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+Model = Annotated[
+    Path, Parameter(help="A file that `mlproof fit` or `MLPClassifier.save` wrote.")
+]
+LabelledTable = Annotated[
+    Path,
+    Parameter(
+        help="A CSV file with the columns the model knows and the label column, or "
+        ".npz."
+    ),
+]
+Target = Annotated[
+    str | None,
+    Parameter(help="The label column; the one the model was trained on if not given."),
+]
 Json = Annotated[
     bool, Parameter(name="--json", negative="", help="Print the result as JSON.")
 ]

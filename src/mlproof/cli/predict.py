@@ -6,18 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from mlproof.cli.inputs import read_model, read_rows, unnamed
-from mlproof.cli.options import Json, Output
+from mlproof.cli.options import Json, Model, Output
 
 
 def predict(
-    model: Path, table: Path, *, output: Output = None, as_json: Json = False
+    model: Model, table: Path, *, output: Output = None, as_json: Json = False
 ) -> int:
     """Classify the rows of a table.
 
     Parameters
     ----------
-    model
-        A file that ``mlproof fit`` or ``MLPClassifier.save`` wrote.
     table
         A CSV file with the columns the model knows (others are left aside), or .npz.
     output

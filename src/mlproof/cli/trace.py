@@ -8,15 +8,15 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from mlproof.cli.inputs import model_and_labelled, read_model
-from mlproof.cli.options import Json, show
+from mlproof.cli.options import Json, LabelledTable, Model, Target, show
 
 
 def trace(
-    model: Path,
-    table: Path,
+    model: Model,
+    table: LabelledTable,
     *,
     row: Annotated[list[int] | None, Parameter(negative="")] = None,
-    target: str | None = None,
+    target: Target = None,
     html: Path | None = None,
     as_json: Json = False,
 ) -> int:
@@ -24,15 +24,9 @@ def trace(
 
     Parameters
     ----------
-    model
-        A file that ``mlproof fit`` or ``MLPClassifier.save`` wrote.
-    table
-        A CSV file with the columns the model knows and the label column, or .npz.
     row
         Which row to step on, counted from 1, the first below the header; given several
         times, these rows are one batch. The first row if not given.
-    target
-        The label column; the one the model was trained on if not given.
     html
         A page to write, which a browser opens; without it the step is printed.
     """
