@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from mlproof.verification.asserting import assert_backward as assert_backward
     from mlproof.verification.asserting import assert_gradient as assert_gradient
     from mlproof.verification.backward import check_backward as check_backward
+    from mlproof.verification.document.check import verify_document as verify_document
     from mlproof.verification.gradient import check_gradient as check_gradient
 
 # Imported when first asked for, so that the command line answers before scikit-learn
@@ -22,6 +23,7 @@ _HOME = {
     "assert_gradient": "mlproof.verification.asserting",
     "check_backward": "mlproof.verification.backward",
     "check_gradient": "mlproof.verification.gradient",
+    "verify_document": "mlproof.verification.document.check",
 }
 __all__ = [
     "MLPClassifier",
@@ -30,6 +32,7 @@ __all__ = [
     "check_backward",
     "check_gradient",
     "load",
+    "verify_document",
 ]
 
 

@@ -1,8 +1,9 @@
 """The command line: parse, call, show.  Results go to standard output, notes beside.
 
-Exit codes: 0 for success, 1 if a gradient is wrong, 2 for input that cannot be used,
-130 after Ctrl-C, 141 if nobody reads on.  What a command needs is imported when it
-runs, so that help comes quickly.
+Exit codes: 0 for success, 1 if a gradient or a claim of a document is wrong, 2 for
+input that cannot be used, 3 if no claim could be checked, 130 after Ctrl-C, 141 if
+nobody reads on.  What a command needs is imported when it runs, so that help comes
+quickly.
 """
 
 import os
@@ -19,6 +20,7 @@ from mlproof.cli.evaluate import evaluate
 from mlproof.cli.fit import fit
 from mlproof.cli.predict import predict
 from mlproof.cli.trace import trace
+from mlproof.cli.verify import verify
 from mlproof.version import __version__
 
 app = App(
@@ -29,7 +31,7 @@ app = App(
     result_action="return_value",
     suppress_keyboard_interrupt=False,
 )
-for command in (demo, fit, predict, evaluate, check, trace, bench):
+for command in (demo, fit, predict, evaluate, check, trace, verify, bench):
     app.command(command)
 
 

@@ -19,7 +19,7 @@ class Contestant(NamedTuple):
     prepare: Callable[[], Run]
 
 
-class Unavailable(Exception):  # noqa: N818 - no error: the others go on
+class Unavailable(Exception):
     """Why a contestant does not take part."""
 
 
