@@ -71,6 +71,7 @@ from mlproof.verification.document.vocabulary import FUNCTIONS
 from mlproof.verification.document.world import NeedIndex, World
 
 MOST_TERMS = 2_000
+MOST_STEPS = 150_000  # of one statement in one world
 
 
 def evaluate(node: Node, world: World) -> Value:
@@ -82,6 +83,9 @@ def evaluate(node: Node, world: World) -> Value:
         If shapes do not fit, if something has no meaning here, if there is no value at
         this point, if a free index must first be given one.
     """
+    world.steps += 1
+    if world.steps > MOST_STEPS:
+        raise Unknown("too long")
     return _EVALUATE[type(node)](node, world)
 
 
@@ -916,6 +920,8 @@ def _inferred_size(node: Big, name: str, others: list[str], world: World) -> int
     hidden = {k: v for k, v in world.indices.items() if k != name}
     for other in others:
         hidden[other] = 1
+    added = name not in world.wanted
+    world.wanted.add(name)
     try:
         with world.fresh_indices(hidden):
             evaluate(node.body, world)
@@ -924,6 +930,9 @@ def _inferred_size(node: Big, name: str, others: list[str], world: World) -> int
             return need.size
         if need.name != name:
             raise
+    finally:
+        if added:
+            world.wanted.discard(name)
     size = world._range_size(name)
     if size is None:
         raise Unknown("range", index=name)

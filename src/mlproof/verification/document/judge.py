@@ -8,7 +8,7 @@ is one error.
 
 import re
 from dataclasses import dataclass, field
-from itertools import product
+from itertools import islice, product
 from typing import Any
 
 from mlproof.verification.document.arrays import (
@@ -58,6 +58,7 @@ from mlproof.verification.document.syntax import (
 from mlproof.verification.document.world import DRAWS, Draw, World
 
 TOLERANCE = 1e-8  # in double precision, relative
+MOST_READINGS = 12  # of symbols with several types
 DIGITS = 40
 SURE = 1e-25  # relative, in that many digits
 EQUALITIES = ("=", ":=")
@@ -250,11 +251,11 @@ class Judge:
                 if isinstance(outcome, (Unknown, NotUnderstood)):
                     message = self.refusal(outcome)
                     return self._all(statement, Verdict.NOT_UNDERSTOOD, message)
+        last = len(statement.members) - 1
         compared = [
-            (a, b, point)
+            (*chain.pair(point, 0, last), point)
             for point in points
-            for a, b in [(point.outcomes[0], point.outcomes[-1])]
-            if not failed(a) and not failed(b)
+            if not failed(point.outcomes[0]) and not failed(point.outcomes[last])
         ]
         for a, b, point in compared:
             if not same_shape(a, b):
@@ -359,9 +360,8 @@ class Chain:
         for point in points:
             several.update(point.world.several)
         names = sorted(several)[:4]
-        for numbers in product(*(range(several[name]) for name in names)):
-            if not any(numbers):
-                continue
+        choices = product(*(range(several[name]) for name in names))
+        for numbers in islice(choices, 1, MOST_READINGS):
             setting = Setting(
                 tuple(zip(names, numbers, strict=True)), self.judge.layout
             )
@@ -403,12 +403,12 @@ class Chain:
 
     def _unlike(self, point: Point, i: int) -> bool:
         try:
-            a, b = self._pair(point, i - 1, i)
+            a, b = self.pair(point, i - 1, i)
         except (IllTyped, Unknown):
             return True
         return not same_shape(a, b)
 
-    def _pair(self, point: Point, i: int, j: int) -> tuple[Any, Any]:
+    def pair(self, point: Point, i: int, j: int) -> tuple[Any, Any]:
         nodes = (self.members[i].formula, self.members[j].formula)
         return settled(point.outcomes[i], point.outcomes[j], point, nodes)  # type: ignore[arg-type]
 
@@ -433,7 +433,7 @@ class Chain:
             if failed(a) or failed(b):
                 continue
             try:
-                a, b = self._pair(point, i, j)
+                a, b = self.pair(point, i, j)
             except IllTyped as error:
                 found.ill_typed = found.ill_typed or (point, error)
                 continue
@@ -554,6 +554,8 @@ class Chain:
             return False
         if self._recurs(reading):
             return True
+        if self._counted_key() is not None:
+            return False  # it is a count, whatever is written
         key = self.judge.notation.known(reading.key)
         worlds = {id(p.world): p.world for p in self.points}.values()
         families = {None} if reading.family is None else set()
@@ -605,8 +607,6 @@ class Chain:
             undeclared = undeclared or [self.members[0].text]
             message = self.judge.say("undeclared", symbols=", ".join(undeclared))
             return Claim(place_of(member), Verdict.NOT_UNDERSTOOD, message)
-        if with_left.different:
-            return self._bad(1, 0)[0]
         if isinstance(member.formula, Cases) and self._is_builtin():
             message = self.judge.say("definition agrees")
         else:

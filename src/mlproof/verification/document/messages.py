@@ -304,6 +304,7 @@ _REASONS: dict[str, tuple[str, str]] = {
         "things of different kinds are put together",
         "des choses de natures différentes sont mises ensemble",
     ),
+    "too long": ("it takes too long to compute", "le calcul est trop long"),
     "too deep": ("it is nested too deeply", "trop d'imbrications"),
     "set": ("the set on the right", "l'ensemble à droite"),
 }

@@ -9,6 +9,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from fractions import Fraction as Rational
 
 from mlproof.verification.document.statements import Statement
 from mlproof.verification.document.syntax import (
@@ -30,7 +31,7 @@ from mlproof.verification.document.syntax import (
 )
 from mlproof.verification.document.vocabulary import FUNCTIONS
 
-INDICATORS = frozenset(("1", "I", "?", "𝟙", "mathds1", "ind"))
+SEVERAL = 3  # how far to go where an index runs for ever
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ class Definition:
     order: int
     section: int
     introduces: bool
+    anew: bool  # whether words such as "let" do, beyond doubt
     parameters: tuple[str, ...] = ()  # of a function, as keys
     indices: tuple[str, ...] = ()  # of an entry
     family: Node | None = None
@@ -170,6 +172,8 @@ class Notation:
         self.array_names: Counter[str] = Counter()
         self.size_values: defaultdict[str, list[tuple[Node, Node]]] = defaultdict(list)
         self.numbers_said: set[str] = set()  # by an inequality, or by a derivative
+        self.endless: set[str] = set()  # indices that run for ever
+        self.both_cases: set[str] = set()  # letters that are two things, h and H
         self.named_functions: dict[str, str] = {}  # sigma, by words
         self.ones: set[str] = set()  # vectors of ones
         self.sums_to_one: dict[str, int] = {}  # and the statement that says so
@@ -304,10 +308,11 @@ class Notation:
         if found is not None:
             name, lower, upper = found
             self.facts.bound.add(name)
+            self.ranges_at.append((order, statement.section, name, lower, upper))
             if isinstance(upper, Dots):
+                self.endless.add(name)
                 return
             self.ranges.setdefault(name, upper)
-            self.ranges_at.append((order, statement.section, name, lower, upper))
             for end in (lower, upper):
                 if end is not None:
                     self._size_names(end)
@@ -424,8 +429,8 @@ class Notation:
         if isinstance(node, Script) and isinstance(node.base, Name):
             name = name_of(node.base) or ""
             if node.below is not None:
-                first = parts_of(node.below)[0]
-                if name_of(first) not in self.facts.bound:
+                letters = {name_of(inner) for inner in node.below.walk()}
+                if not letters & self.facts.bound:
                     self.subtagged.add((name, canonical(node.below)))
             self._readings.clear()
             reading = self.reading(node)
@@ -495,7 +500,11 @@ class Notation:
                 meant = _function_in_words(*around)
                 if meant is not None and not statement.relations:
                     self.named_functions[key] = meant
-                ones = _ONES_BEFORE.search(around[0]) or _ONES_AFTER.match(around[1])
+                ones = bool(
+                    _ONES_BEFORE.search(around[0]) or _ONES_AFTER.match(around[1])
+                )
+                if around[0].endswith("vector") and around[1].startswith("of ones"):
+                    ones = True  # "the vector u of ones"
                 if ones and set(statement.relations) <= {"in"}:
                     self.ones.add(key)
             self._normalised(order, statement)
@@ -650,6 +659,12 @@ class Notation:
         reading = self.reading(head)
         if reading is None or reading.marks or reading.primes:
             return
+        if isinstance(unwrapped(right), Matrix) and len(reading.indices) == 1:
+            # M_t is a matrix for every t.
+            self.subfamilies.add(name_of(base) or "")
+            self._readings.clear()
+            again = self.reading(head)
+            reading = reading if again is None else again
         if reading.power is not None:
             square = isinstance(reading.power, Number) and reading.power.value == 2
             if not square or self.definitions.get(reading.key) or reading.indices:
@@ -686,6 +701,7 @@ class Notation:
                 order,
                 statement.section,
                 introduces,
+                introduces and bool(_ANEW.search(statement.words)),
                 parameters,
                 tuple(n for n in named_indices if n is not None),
                 reading.family,
@@ -736,6 +752,14 @@ class Notation:
     def _alias(self) -> None:
         """One letter in two cases or faces, where only one of them is known."""
         known = set(self.types) | set(self.definitions)
+        for key in known:
+            said = any(not t.written for t in self.types.get(key, []))
+            tagged = "^" in key and key.swapcase() != key
+            letter = re.split(r"[\^_]", key)[0]
+            swapped = letter.swapcase() + key[len(letter) :]
+            other = any(not t.written for t in self.types.get(swapped, []))
+            if tagged and said and other:
+                self.both_cases |= {letter, letter.swapcase()}
         for key in list(self.definitions):
             # The entries of a bold vector are written thin.
             bold = next((k for k in (f"bf {key}", f"vec {key}") if k in known), None)
@@ -770,7 +794,8 @@ class Notation:
     def _respelled(self, key: str, other: str) -> bool:
         """Whether two keys may be one: a and A alone are too often two things."""
         if "^" in key or "_" in key:
-            return True
+            letter = re.split(r"[\^_]", key)[0]
+            return letter not in self.both_cases
         if key.casefold() != key and key.swapcase() == other and len(key) == 1:
             pass
         if re.sub(r"^(?:bf|vec) ", "", key) == re.sub(r"^(?:bf|vec) ", "", other):
@@ -1016,6 +1041,13 @@ class Notation:
         for child in node.children():
             self._collect(child, found)
 
+    def is_defined(self, key: str) -> bool:
+        """Whether a symbol has a definition; c_t defines no index c."""
+        found = self.definitions.get(key, [])
+        if key in self.facts.bound:
+            return any(not d.indices for d in found)
+        return bool(found)
+
     def is_function(self, key: str) -> bool:
         """Whether a letter is some function that the document does not give."""
         facts = self.facts
@@ -1072,6 +1104,8 @@ class Notation:
                 name = name_of(index)
                 if name is not None and name in self.ranges and not found[place]:
                     found[place] = self.ranges[name]
+                elif name in self.endless and not found[place]:
+                    found[place] = Number(0, 0, Rational(SEVERAL))
         if found is None:
             return None
         return tuple(
@@ -1099,6 +1133,8 @@ class Notation:
         here = [d for d in found if d.section == section and d.order <= order]
         if here and here[0].introduces:
             # Introduced anew in this section, with all that it says of it.
+            strong = [d for d in here if d.anew]
+            here = [*strong[-1:], *here]
             return [*here, *(d for d in found if d not in here)]
         return found
 
@@ -1159,6 +1195,7 @@ def _function_in_words(before: str, after: str) -> str | None:
     return None
 
 
+_ANEW = re.compile(r"(?:^|[\s(])(?:let|soit|soient|posons|redefine)\b[^.$]*$", re.I)
 # After these an inequality holds for the rest of the text, not for one sentence.
 _GIVEN = re.compile(r"\b(?:with|where|and|let|avec|où|et|soit|small|petit)\s*$", re.I)
 _ORDERS = {"<", "<=", ">", ">="}
@@ -1216,10 +1253,8 @@ def index_parts(below: Node | None) -> tuple[Node, ...]:
         number = found[0]
         digits = str(number.value)
         if digits.isdigit() and len(digits) == number.end - number.start == 2:
-            from fractions import Fraction
-
             return tuple(
-                Number(number.start + i, number.start + i + 1, Fraction(int(digit)))
+                Number(number.start + i, number.start + i + 1, Rational(int(digit)))
                 for i, digit in enumerate(digits)
             )
     return tuple(found)

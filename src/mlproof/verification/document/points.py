@@ -181,6 +181,8 @@ class Prober:
             indices = waiting.pop()
             point, need = self._at(members, world, indices)
             if need is not None:
+                if need.name in indices:
+                    continue
                 for value in range(need.size, need.low - 1, -1):
                     waiting.append({**indices, need.name: value})
                 continue

@@ -21,6 +21,7 @@ from mlproof.verification.document.arrays import (
     is_array,
 )
 from mlproof.verification.document.notation import (
+    SEVERAL,
     Definition,
     Notation,
     Type,
@@ -33,6 +34,7 @@ from mlproof.verification.document.numbers import (
     plain,
 )
 from mlproof.verification.document.syntax import (
+    Dots,
     Name,
     Node,
     Number,
@@ -103,9 +105,12 @@ class World:
         self._sizes: dict[str, int] = {}
         self._closures: dict[str, frozenset[str]] = {}
         self._in_force: dict[tuple[str, Any], Definition | None] = {}
-        self._working: list[str] = []
+        self._working: list[tuple[str, Any]] = []
         self._labels = notation.labels_found
         self.label_sizes: dict[str, int] = {}
+        self.wanted: set[str] = set()  # indices whose range is being looked for
+        self._inside = 0  # how deep in definitions
+        self.steps = 0  # nodes evaluated so far
         self.dots = 0  # how deep in sums and matrices with dots
         self.entrywise = 0  # how deep in products entry by entry
         self.locals: frozenset[str] = frozenset()  # letters that are numbers here
@@ -142,6 +147,8 @@ class World:
             if self.is_label(key):
                 return self.label(key, size)
             if not self.has_meaning(key):
+                if self._inside and key not in self.wanted:
+                    return self.label(key, size)  # some column j, in a definition
                 raise NeedIndex(key, size)
         value = self._evaluate(node, self) if name is None else self.value(name)
         if is_array(value) or isinstance(value, Bundle):
@@ -206,7 +213,7 @@ class World:
             key in self.indices
             or self._override(key) is not None
             or self.notation.types.get(key)
-            or self.notation.definitions.get(key)
+            or self.notation.is_defined(key)
             or key in self.notation.sizes
         )
 
@@ -298,7 +305,7 @@ class World:
         place = (key, family)
         if place in self._in_force:
             return self._in_force[place]
-        if key in self._working:
+        if place in self._working:
             return None
         found = None
         candidates = self.notation.definition(key, self.order, self.section)
@@ -311,7 +318,7 @@ class World:
                 continue
             if definition.family is None and family is not None:
                 continue
-            self._working.append(key)
+            self._working.append(place)
             try:
                 self._defined(definition, family)
             except (IllTyped, Unknown):
@@ -343,10 +350,16 @@ class World:
             name_of(definition.family) not in self.notation.sizes
         ):
             bound[name_of(definition.family) or ""] = family
-        if not definition.indices:
+        self._inside += 1
+        before, self.wanted = self.wanted, set(definition.indices)
+        try:
+            if definition.indices:
+                return self._by_entries(definition, bound)
             with self.fresh_indices(bound):
                 return self._evaluate(definition.body, self)
-        return self._by_entries(definition, bound)
+        finally:
+            self._inside -= 1
+            self.wanted = before
 
     def _by_entries(self, definition: Definition, bound: dict[str, int]) -> Value:
         sizes: list[int] = []
@@ -401,6 +414,8 @@ class World:
         if found is None:
             return None
         low, high = found
+        if isinstance(high, Dots):
+            return 1, SEVERAL
         with self.fresh_indices({}):
             return 1 if low is None else self.whole(low), self.whole(high)
 

@@ -1,0 +1,121 @@
+"""The derivation that the package stands on, verified; and the arrow to the code.
+
+Every claim of docs/derivation.md holds, and what its formulas give, evaluated by the
+verifier, is what the network computes: forward, risk and every gradient.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mlproof import verify_document
+from mlproof.network import Theta, backward, forward, risk
+from mlproof.verification.document.arrays import is_array
+from mlproof.verification.document.evaluate import evaluate
+from mlproof.verification.document.notation import Notation
+from mlproof.verification.document.numbers import Arithmetic, plain
+from mlproof.verification.document.reading import read_document
+from mlproof.verification.document.report import DocumentReport
+from mlproof.verification.document.statements import Statement, statements_of
+from mlproof.verification.document.world import DRAWS, World
+
+DERIVATION = Path(__file__).parents[1] / "docs" / "derivation.md"
+
+# Left sides of the text, and what the code calls the same.
+FORWARD = {"H^a": "h_a", "H^s": "h_s", "O^a": "o_a"}
+GRADIENTS = {
+    r"\frac{\partial R}{\partial O^a}": "grad_o_a",
+    r"\frac{\partial R}{\partial W^{(2)}}": "grad_W2",
+    r"\frac{\partial R}{\partial b^{(2)}}": "grad_b2",
+    r"\frac{\partial R}{\partial H^s}": "grad_h_s",
+    r"\frac{\partial R}{\partial H^a}": "grad_h_a",
+    r"\frac{\partial R}{\partial W^{(1)}}": "grad_W1",
+    r"\frac{\partial R}{\partial b^{(1)}}": "grad_b1",
+    r"\frac{\partial R}{\partial X}": "grad_x",
+}
+
+
+@pytest.fixture(scope="module")
+def report() -> DocumentReport:
+    return verify_document(DERIVATION)
+
+
+def test_every_claim_holds(report: DocumentReport) -> None:
+    assert [(c.line, c.text, c.message) for c in report.claims if c.wrong] == []
+
+
+def test_at_least_95_percent_of_the_claims_are_checked(report: DocumentReport) -> None:
+    assert report.coverage.claims > 300
+    assert report.coverage.checked >= 0.95 * report.coverage.claims
+
+
+def stated(left: str) -> tuple[Statement, int, Notation]:
+    """The first statement of the derivation with this left side."""
+    statements = statements_of(read_document(DERIVATION).blocks)
+    notation = Notation(statements)
+    order, statement = next(
+        (order, s)
+        for order, s in enumerate(statements)
+        if s.members[0].text == left and s.relations == ["="]
+    )
+    return statement, order, notation
+
+
+def numbers(value: object) -> np.ndarray:
+    if not is_array(value):
+        return np.array(float(plain(value)))
+    made = np.array([[float(plain(x)) for x in row] for row in value])  # type: ignore[attr-defined]
+    return made[:, 0] if made.shape[1] == 1 else made
+
+
+def worlds(left: str) -> Iterator[tuple[Statement, World]]:
+    statement, order, notation = stated(left)
+    for draw in DRAWS:
+        world = World(notation, Arithmetic(), draw, evaluate, order, statement.section)
+        yield statement, world
+
+
+def network_of(world: World) -> tuple[Theta, np.ndarray, np.ndarray]:
+    """The parameters, the batch and its classes that a world holds."""
+    theta = Theta(
+        *(numbers(world.value(k)) for k in ("W^(1)", "b^(1)")),
+        *(numbers(world.value(k)) for k in ("W^(2)", "b^(2)")),
+    )
+    X = numbers(world.value("X"))
+    Y = numbers(world.value("Y"))
+    return theta, X, Y.argmax(axis=1)
+
+
+@pytest.mark.parametrize(("left", "name"), FORWARD.items())
+def test_the_forward_formulas_are_what_the_network_computes(
+    left: str, name: str
+) -> None:
+    for statement, world in worlds(left):
+        formula = statement.members[-1].formula
+        assert formula is not None
+        theta, X, _ = network_of(world)
+        expected = getattr(forward(theta, X), name)
+        given = numbers(evaluate(formula, world))
+        np.testing.assert_allclose(given, expected, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize(("left", "name"), GRADIENTS.items())
+def test_the_gradient_formulas_are_what_the_network_computes(
+    left: str, name: str
+) -> None:
+    for statement, world in worlds(left):
+        formula = statement.members[-1].formula
+        assert formula is not None
+        theta, X, y = network_of(world)
+        expected = getattr(backward(theta, X, y, forward(theta, X)), name)
+        given = numbers(evaluate(formula, world))
+        np.testing.assert_allclose(given, expected, rtol=1e-10, atol=1e-13)
+
+
+def test_the_risk_is_what_the_network_computes() -> None:
+    for _, world in worlds(r"\frac{\partial R}{\partial X}"):
+        theta, X, y = network_of(world)
+        given = numbers(world.value("R"))
+        np.testing.assert_allclose(given, risk(theta, X, y), rtol=1e-12)
