@@ -137,6 +137,7 @@ def test_nothing_is_said_of_an_unknown_notation(document: str) -> None:
     assert not report.ok
 
 
+@pytest.mark.slow
 @each_mistake
 def test_a_mistake_is_found_where_it_is(mistake: dict[str, Any]) -> None:
     report = verify(mistake["document"], mistake)

@@ -31,10 +31,9 @@ from mlproof.verification.document.syntax import (
 )
 
 FUNCTIONS = {
-    "exp": ("log",),
     "log": ("exp",),
     "ln": ("exp",),
-    "tanh": ("sigmoid",),
+    "tanh": ("sinh",),
     "sin": ("cos",),
     "cos": ("sin",),
 }
@@ -65,7 +64,7 @@ def edits(
     """
     nodes = list(formula.walk())
     if isinstance(formula, Beside):
-        yield from _factors_dropped(formula)
+        yield from _factors_dropped(formula, text)
     for make in (_lost_d, _signs, _digits, _swapped, _indices, _entries, _tags):
         yield from make(nodes, text)
     yield from _renamed(nodes, others, text)
@@ -202,12 +201,14 @@ def _tags(nodes: list[Node], text: str) -> Iterator[Edit]:
     places: list[Node] = []
     for node in nodes:
         if isinstance(node, Script) and isinstance(node.base, Name) and node.above:
+            if node.base.text == "e" or _transposes(node.above):
+                continue
             for part in _bracketed(node.above) or (unwrapped(node.above),):
                 if isinstance(part, (Name, Number)):
                     places.append(part)
                     tags.append(text[part.start : part.end])
     for part in places:
-        for tag in dict.fromkeys((*tags, "1", "2", "a", "s")):
+        for tag in dict.fromkeys(tags):
             if tag != text[part.start : part.end]:
                 yield _one("superscript", part.start, part.end, tag)
     for node in nodes:
@@ -216,6 +217,10 @@ def _tags(nodes: list[Node], text: str) -> Iterator[Edit]:
             braces = text[above.start - 1] == "{"
             new = f"({above.value})" if braces else f"{{({above.value})}}"
             yield _one("superscript", above.start, above.end, new)
+
+
+def _transposes(node: Node) -> bool:
+    return isinstance(node, Name) and node.text in ("top", "T", "intercal", "t")
 
 
 def _symbols(node: Node, text: str) -> list[str]:
@@ -258,7 +263,7 @@ def _dropped(nodes: list[Node], text: str) -> Iterator[Edit]:
     """A factor or a term too many."""
     for node in nodes:
         if isinstance(node, Beside):
-            yield from _factors_dropped(node)
+            yield from _factors_dropped(node, text)
         elif isinstance(node, Binary):
             yield _one("dropped", node.left.end, node.right.end, "")
             if node.sign not in ("+", "-", "/"):
@@ -275,10 +280,25 @@ def _dropped(nodes: list[Node], text: str) -> Iterator[Edit]:
             yield _one("fraction", node.start, node.end, new)
 
 
-def _factors_dropped(node: Beside) -> Iterator[Edit]:
+def _begin(node: Node, text: str) -> int:
+    """Where a formula begins, with the command around the words it may begin with."""
+    if text[node.start - 1 : node.start] == "{" and text[node.start].isalpha():
+        command = text.rfind("\\", 0, node.start)
+        if text[command + 1 : node.start - 1].isalpha():
+            return command
+    return node.start
+
+
+def _factors_dropped(node: Beside, text: str) -> Iterator[Edit]:
     for place, item in enumerate(node.items):
+        if isinstance(item, Name) and item.word:
+            continue  # a function, with its argument behind it
+        before = node.items[place - 1]
+        if place and isinstance(before, Name) and before.word:
+            continue
         if place + 1 < len(node.items):
-            yield _one("factor", item.start, node.items[place + 1].start, "")
+            after = node.items[place + 1]
+            yield _one("factor", item.start, _begin(after, text), "")
         else:
             yield _one("factor", node.items[place - 1].end, item.end, "")
 
@@ -295,6 +315,9 @@ def _transposed(nodes: list[Node], text: str) -> Iterator[Edit]:
             yield _one("transposition", start, end, "")
     inside: set[int] = set()
     for node in nodes:
+        if isinstance(node, Big):
+            for part in (node.below, node.above):
+                inside |= {id(inner) for inner in part.walk()} if part else set()
         if id(node) in inside:
             continue
         plain = isinstance(node, Name) and not node.word
@@ -302,6 +325,10 @@ def _transposed(nodes: list[Node], text: str) -> Iterator[Edit]:
         if not (plain or scripted or isinstance(node, Derivative)):
             continue
         inside |= {id(inner) for inner in node.walk()} - {id(node)}
+        if isinstance(node, Script) and (node.below is not None or node.primes):
+            continue  # an entry is a number
+        if isinstance(node, Script) and node.above and _transposes(node.above):
+            continue
         written = text[node.start : node.end]
         if isinstance(node, Name) or (isinstance(node, Script) and node.above is None):
             yield _one("transposition", node.end, node.end, r"^\top")
@@ -319,8 +346,8 @@ def _powers(nodes: list[Node], text: str) -> Iterator[Edit]:
                     yield _one("number", node.start, node.end, str(new))
         if isinstance(node, Script) and isinstance(node.above, Number):
             start = text.rfind("^", node.start, node.above.start)
-            end = node.above.end + (text[node.above.end : node.above.end + 1] == "}")
-            yield _one("exponent", start, end, "")
+            braced = text[start:].startswith("^{")
+            yield _one("exponent", start, node.above.end + braced, "")
 
 
 def _bounds(nodes: list[Node], text: str) -> Iterator[Edit]:
@@ -378,10 +405,12 @@ def _added(
         for node in places:
             yield _one("missing", node.end, node.end, f" {symbol}")
     for factor in ("2 ", r"\frac{1}{2} ", "-", r"\frac{1}{n} "):
-        yield _one("factor", formula.start, formula.start, factor)
+        start = _begin(formula, text)
+        yield _one("factor", start, start, factor)
         for node in nodes:
             if isinstance(node, Binary) and node.sign in ("+", "-"):
-                yield _one("factor", node.right.start, node.right.start, factor)
+                start = _begin(node.right, text)
+                yield _one("factor", start, start, factor)
 
 
 __all__ = ["Edit", "edits", "name_of"]
