@@ -44,7 +44,8 @@ def _verified(document: Document, run_code: bool, language: str) -> DocumentRepo
         document,
         tuple(sorted(claims, key=_place)),
         _distinct(sorted(slips, key=_place)),
-        language=language,
+        tuple(notation.table(language)),
+        language,
     )
 
 

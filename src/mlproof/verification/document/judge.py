@@ -857,7 +857,7 @@ class Chain:
             Verdict.FALSE,
             message,
             None if against is None else self._repaired(i, against),
-            counterexample(different),
+            counterexample(different, self.judge.language),
         )
 
     def _counted_key(self) -> str | None:
@@ -906,7 +906,7 @@ class Chain:
                     place_of(member),
                     Verdict.FALSE,
                     say("false order"),
-                    counterexample=counterexample([(point, a, b)]),
+                    counterexample=counterexample([(point, a, b)], self.judge.language),
                 )
             count += 1
         if not count:
@@ -941,7 +941,7 @@ def isinstance_any(outcomes: list[Any], kind: type) -> bool:
     return any(isinstance(outcome, kind) for outcome in outcomes)
 
 
-def counterexample(different: list[tuple[Point, Any, Any]]) -> str:
+def counterexample(different: list[tuple[Point, Any, Any]], language: str) -> str:
     """Where and how two sides differ, at the point that is easiest to redo."""
 
     def effort(item: tuple[Point, Any, Any]) -> tuple[int, int]:
@@ -955,8 +955,9 @@ def counterexample(different: list[tuple[Point, Any, Any]]) -> str:
         if not is_array(value) and not isinstance(value, Bundle) and key != "e":
             found.append(f"{key} = {shown_number(value)}")
     found += [f"{name} = {size}" for name, size in point.world._sizes.items()]
-    where = f"at {', '.join(dict.fromkeys(found))}: " if found else ""
-    place = f" in entry {', '.join(map(str, entry))}" if entry else ""
+    where = say(language, "at", where=", ".join(dict.fromkeys(found))) if found else ""
+    numbers = ", ".join(map(str, entry))
+    place = say(language, "in entry", place=numbers) if entry else ""
     return f"{where}{shown_number(left)} ≠ {shown_number(right)}{place}"
 
 

@@ -193,6 +193,8 @@ _CATALOGUE: dict[str, tuple[str, str]] = {
         "NumPy gives it the shape ({size},), not {size} × 1",
         "NumPy lui donne la forme ({size},), et non {size} × 1",
     ),
+    "at": ("at {where}: ", "en {where} : "),
+    "in entry": (" in entry {place}", " à la place {place}"),
     # What cannot be said
     "refused": ("not understood: {reason}", "non compris : {reason}"),
     "unknown": ("not understood: {reason}", "non compris : {reason}"),
@@ -308,6 +310,23 @@ _REASONS: dict[str, tuple[str, str]] = {
     "too deep": ("it is nested too deeply", "trop d'imbrications"),
     "set": ("the set on the right", "l'ensemble à droite"),
 }
+
+
+_KINDS: dict[str, tuple[str, str]] = {
+    "number": ("a number", "un nombre"),
+    "positive": ("a positive number", "un nombre positif"),
+    "unit": ("a number of an interval", "un nombre d'un intervalle"),
+    "whole": ("a whole number", "un nombre entier"),
+    "index": ("a class", "une classe"),
+    "choice": ("one of a few values", "une valeur parmi quelques-unes"),
+    "size": ("a size", "une taille"),
+    "defined": ("defined by an equality", "défini par une égalité"),
+}
+
+
+def kind_in_words(language: str, kind: str) -> str:
+    """A kind of symbol; a shape stays as it is."""
+    return _KINDS[kind][LANGUAGES.index(language)] if kind in _KINDS else kind
 
 
 _LINT: dict[str, tuple[str, str]] = {

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction as Rational
 
+from mlproof.verification.document.messages import kind_in_words
 from mlproof.verification.document.statements import Statement
 from mlproof.verification.document.syntax import (
     Beside,
@@ -59,9 +60,10 @@ class Type:
     written: bool = False  # read off a matrix, not declared
     passing: bool = False  # said of all x, in one sentence
 
-    def shown(self, text: str) -> str:
+    def shown(self) -> str:
+        """The kind, or the shape of an array."""
         if self.kind == "array":
-            return " × ".join(text[s.start : s.end] for s in self.sizes)
+            return " × ".join(canonical(size) for size in self.sizes)
         return self.kind
 
 
@@ -1040,6 +1042,18 @@ class Notation:
                 return
         for child in node.children():
             self._collect(child, found)
+
+    def table(self, language: str) -> Iterator[tuple[str, str]]:
+        """Each symbol, and how it was read: its kinds and shapes, or its definition."""
+        for key in sorted({*self.types, *self.definitions, *self.sizes}):
+            kinds = dict.fromkeys(t.shown() for t in self.types.get(key, []))
+            if key in self.sizes:
+                kinds["size"] = None
+            if self.definitions.get(key):
+                kinds["defined"] = None
+            words = [kind_in_words(language, kind) for kind in kinds]
+            if words:
+                yield key, ", ".join(words)
 
     def is_defined(self, key: str) -> bool:
         """Whether a symbol has a definition; c_t defines no index c."""
