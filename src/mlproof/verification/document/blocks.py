@@ -22,6 +22,7 @@ class Kind(Enum):
     CODE = "code"
     PROSE = "prose"
     COMMENT = "comment"
+    SETTING = "setting"  # what a document says to its reader here, in a comment
     UNCLOSED = "unclosed"  # opened as mathematics or code, and never closed
 
 
@@ -34,7 +35,7 @@ class Block(NamedTuple):
     end: int
     inner_start: int
     inner_end: int
-    name: str = ""  # the environment, or the language of code
+    name: str = ""  # the environment, the language of code, or what is set
 
     @property
     def content(self) -> str:
@@ -76,6 +77,18 @@ _LATEX = re.compile(
     re.VERBOSE,
 )
 _FRONT_MATTER = re.compile(r"---[ \t]*\n(?:.*\n)*?(?:---|\.\.\.)[ \t]*(?:\n|\Z)")
+# In front matter a setting has its value behind it or, as a list, in the next lines.
+_FRONT_KEY = re.compile(
+    r"^(?P<name>notation|layout):[ \t]*(?:\n(?P<list>(?:[ \t]*-[ \t].*\n)+)"
+    r"|(?P<value>\S.*)\n)",
+    re.MULTILINE,
+)
+_FRONT_ITEM = re.compile(r"^[ \t]*-[ \t]+(?P<value>\S.*)$", re.MULTILINE)
+_PERCENT_KEY = re.compile(
+    r"^[ \t]*%+[ \t]*(?P<name>notation|layout):[ \t]*(?P<value>\S.*)$", re.MULTILINE
+)
+# A value may stand between quotes, as YAML has them, and mathematics between dollars.
+_BARE = re.compile(r"(?P<quote>['\"]?)(?P<dollar>\$?)(.*?)(?P=dollar)(?P=quote)\s*")
 _DOLLARS, _TICKS = re.compile(r"\\.|\$+", re.DOTALL), re.compile("`+")
 _BLANK_LINE = re.compile(r"\n[ \t>]*\n")
 
@@ -83,13 +96,48 @@ _BLANK_LINE = re.compile(r"\n[ \t>]*\n")
 def markdown_blocks(source: Source) -> list[Block]:
     """The blocks of a text in Markdown, or of plain text."""
     front = _FRONT_MATTER.match(source.text)
-    return _Scan(source, _MARKDOWN, front.end() if front else 0).blocks()
+    start = front.end() if front else 0
+    settings = []
+    for key in _FRONT_KEY.finditer(source.text, 0, start):
+        items = _FRONT_ITEM.finditer(source.text, *key.span("list"))
+        for found in items if key["list"] else [key]:
+            settings.append(setting(source, key["name"], *found.span("value")))
+    hidden = _around(settings, source, start)
+    return [*hidden, *_Scan(source, _MARKDOWN, start).blocks()]
 
 
 def latex_blocks(source: Source) -> list[Block]:
-    """The blocks of a text in LaTeX, after its preamble if it has one."""
+    """The blocks of a text in LaTeX; of its preamble, only what it says to its reader.
+
+    A text without a preamble is a part of a larger one.
+    """
     begun = re.search(r"\\begin\{document\}", source.text)
-    return _Scan(source, _LATEX, begun.end() if begun else 0).blocks()
+    start = begun.end() if begun else 0
+    settings = [
+        setting(source, found["name"], *found.span("value"))
+        for found in _PERCENT_KEY.finditer(source.text, 0, start)
+    ]
+    hidden = _around(settings, source, start)
+    return [*hidden, *_Scan(source, _LATEX, start).blocks()]
+
+
+def setting(source: Source, name: str, start: int, end: int) -> Block:
+    """A value that a document sets, without the signs around it."""
+    bare = _BARE.fullmatch(source.text, start, end)
+    inner = bare.span(3) if bare else (start, end)
+    return Block(Kind.SETTING, source, start, end, *inner, name)
+
+
+def _around(settings: list[Block], source: Source, end: int) -> Iterator[Block]:
+    """These settings and, around them, what is of no concern."""
+    at = 0
+    for block in settings:
+        if block.start > at:
+            yield Block(Kind.COMMENT, source, at, block.start, at, block.start)
+        yield block
+        at = block.end
+    if end > at:
+        yield Block(Kind.COMMENT, source, at, end, at, end)
 
 
 class _Scan:
@@ -103,8 +151,6 @@ class _Scan:
 
     def blocks(self) -> list[Block]:
         found: list[Block] = []
-        if self.at:
-            found.append(Block(Kind.COMMENT, self.source, 0, self.at, 0, self.at))
         searched = self.at
         while match := self.opening.search(self.text, searched):
             block = self._opened(match)
@@ -137,6 +183,9 @@ class _Scan:
         if what == "percent":
             end = self.text.find("\n", inner)
             end = len(self.text) if end < 0 else end
+            line = self.text.rfind("\n", 0, start) + 1
+            if found := _PERCENT_KEY.fullmatch(self.text, line, end):
+                return setting(self.source, found["name"], *found.span("value"))
             return Block(Kind.COMMENT, self.source, start, end, inner, end)
         if what == "verb":
             end = self.text.find(match["mark"], inner)

@@ -4,6 +4,8 @@ import os
 
 from mlproof.verification.document.code import CodeChecker
 from mlproof.verification.document.judge import Judge
+from mlproof.verification.document.judging import judged
+from mlproof.verification.document.layout import Layout, layout_set
 from mlproof.verification.document.lint import lint
 from mlproof.verification.document.notation import Notation
 from mlproof.verification.document.reading import Document, read_document, read_text
@@ -31,20 +33,23 @@ def _verified(document: Document, run_code: bool, language: str) -> DocumentRepo
     cutter = Cutter(document.blocks)
     statements = cutter.cut()
     notation = Notation(statements)
-    judge = Judge(notation, language, cutter.macros)
-    claims: list[Claim] = []
-    for order, statement in enumerate(statements):
-        claims += judge.judge(statement, order)
+
+    def judge(layout: Layout) -> Judge:
+        return Judge(notation, language, cutter.macros, layout)
+
+    found = judged(judge, statements, layout_set(document.blocks))
+    claims = found.all_claims
     slips: list[Lint] = []
     if run_code:
-        found = CodeChecker(document.blocks, statements, notation, language).check()
-        claims, slips = claims + found[0], found[1]
-    slips += [*lint(document.blocks, statements, notation, language), *judge.lint]
+        of_code = CodeChecker(document.blocks, statements, notation, language).check()
+        claims, slips = claims + of_code[0], of_code[1]
+    slips += lint(document.blocks, statements, notation, language)
     return DocumentReport(
         document,
         tuple(sorted(claims, key=_place)),
-        _distinct(sorted(slips, key=_place)),
+        _distinct(sorted([*slips, *found.all_lint], key=_place)),
         tuple(notation.table(language)),
+        found.layout if found.laid_out else None,
         language,
     )
 

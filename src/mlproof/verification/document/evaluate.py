@@ -29,6 +29,7 @@ from mlproof.verification.document.dots import (
     dotted_sum,
     settle,
 )
+from mlproof.verification.document.layout import Layout
 from mlproof.verification.document.named import (
     applied,
     function_of,
@@ -1168,7 +1169,7 @@ def gradient(body: Node, nabla: Nabla, world: World) -> Value:
     if nabla.variable is None:
         raise Unknown("nothing after", sign=r"\nabla")
     variables = (unwrapped(nabla.variable),) * nabla.order
-    return derivative(body, variables, world, body)
+    return derivative(body, variables, world, body, Layout.COLUMNS)
 
 
 def _factorial(node: Factorial, world: World) -> Value:
@@ -1177,9 +1178,16 @@ def _factorial(node: Factorial, world: World) -> Value:
 
 
 def derivative(
-    body: Node, variables: tuple[Node, ...], world: World, node: Node
+    body: Node,
+    variables: tuple[Node, ...],
+    world: World,
+    node: Node,
+    layout: Layout | None = None,
 ) -> Value:
-    """The derivative of a formula by each variable in turn, the last one first."""
+    """The derivative of a formula by each variable in turn, the last one first.
+
+    It has the layout of the document, unless its sign has one of its own.
+    """
     variable, *others = variables
     variable = unwrapped(variable)
     if isinstance(variable, Group) and variable.bracket == "(":
@@ -1187,28 +1195,44 @@ def derivative(
     place = _place_of(variable, world)
     current = _current(place, world)
     if isinstance(current, Bundle):
-        return _by_parts(body, place, current, world, node)
+        return _by_parts(body, place, current, world, node, layout)
     level = new_level()
-    perturbed, count = _perturbed(current, place, level)
+    perturbed = _perturbed(current, place, level)
     with world.override({place.target: perturbed}):
         if others:
-            value = derivative(body, tuple(others), world, node)
+            value = derivative(body, tuple(others), world, node, layout)
         else:
             value = evaluate(body, world)
     if isinstance(value, (Bundle, Pattern)):
         raise Unknown("derivative of set")
-    return _arranged(value, current if place.entry is None else 0, level, count, world)
+    if place.entry is not None or not is_array(current):
+        return map_entries(lambda x: _slopes(x, level, 1)[0], value)
+    if place.transposed:
+        return _along_row(value, current, level)
+    if others and is_array(value) and value.shape[0] == 1:  # by x and, within, by x^T
+        return _jacobian(value.T, current, level).T
+    if layout is None:
+        layout = world.layout
+        world.laid_out.add(_spread(value, current))
+    return _laid_out(value, current, level, layout)
 
 
 def _by_parts(
-    body: Node, place: "_Place", current: Bundle, world: World, node: Node
+    body: Node,
+    place: "_Place",
+    current: Bundle,
+    world: World,
+    node: Node,
+    layout: Layout | None,
 ) -> Bundle:
     """The derivative by a set of symbols: by each of them."""
     definition = world.definition_of(place.target)
     names = definition.body if definition is not None else None
     if not isinstance(names, Group) or len(names.items) != len(current.items):
         raise Unknown("derivative by set")
-    return Bundle(tuple(derivative(body, (name,), world, node) for name in names.items))
+    return Bundle(
+        tuple(derivative(body, (name,), world, node, layout) for name in names.items)
+    )
 
 
 class _Place:
@@ -1260,20 +1284,20 @@ def _current(place: _Place, world: World) -> Value:
     return world.value(place.target)
 
 
-def _perturbed(current: Value, place: _Place, level: int) -> tuple[Value, int]:
+def _perturbed(current: Value, place: _Place, level: int) -> Value:
+    """The variable with a slope of one by itself, or by each of its entries."""
     if isinstance(current, Bundle):
         raise Unknown("derivative by set")
     if not is_array(current):
-        return Dual(level, current, (1,)), 1
+        return Dual(level, current, (1,))
     changed = current.copy()
     if place.entry is not None:
         changed[place.entry] = Dual(level, current[place.entry], (1,))
-        return changed, 1
-    count = current.size
+        return changed
     for number, where in enumerate(_places(current)):
-        slopes = tuple(int(i == number) for i in range(count))
+        slopes = tuple(int(i == number) for i in range(current.size))
         changed[where] = Dual(level, current[where], slopes)
-    return changed, count
+    return changed
 
 
 def _places(value: Value) -> list[tuple[int, int]]:
@@ -1295,24 +1319,40 @@ def _slopes(value: Any, level: int, count: int) -> tuple[Any, ...]:
     return (0,) * count
 
 
-def _arranged(
-    value: Value, variable: Value, level: int, count: int, world: World
-) -> Value:
-    """Slopes in the shape of the derivative."""
-    if not is_array(variable):
-        return map_entries(lambda x: _slopes(x, level, 1)[0], value)
+def _spread(value: Value, variable: Value) -> str:
+    """What a derivative is one of, by what and of what it is taken."""
+    if is_array(value):
+        return "Jacobian"
+    return "row" if 1 in variable.shape else "matrix"
+
+
+def _laid_out(value: Value, variable: Value, level: int, layout: Layout) -> Value:
+    """Slopes in the shape of the derivative by an array."""
     if not is_array(value):
-        slopes = _slopes(value, level, count)
         made = empty(*variable.shape)
+        slopes = _slopes(value, level, variable.size)
         for slope, where in zip(slopes, _places(variable), strict=True):
             made[where] = slope
-        return made.T if world.layout == "numerator" else made
+        return made.T if layout is Layout.ROWS else made
+    made = _jacobian(value, variable, level)
+    return made.T if layout is Layout.DENOMINATOR else made
+
+
+def _along_row(value: Value, variable: Value, level: int) -> Value:
+    """The same by an array that is written transposed."""
+    if not is_array(value):
+        return _laid_out(value, variable, level, Layout.ROWS)
+    return _jacobian(value, variable, level)
+
+
+def _jacobian(value: Value, variable: Value, level: int) -> Value:
+    """A row for each entry of a column, and in it a slope by each of the other."""
     if value.shape[1] != 1 or variable.shape[1] != 1:
         raise Unknown("derivative of matrix")
     made = empty(value.shape[0], variable.shape[0])
     for i in range(value.shape[0]):
-        made[i, :] = _slopes(value[i, 0], level, count)
-    return made.T if world.layout == "denominator" else made
+        made[i, :] = _slopes(value[i, 0], level, variable.size)
+    return made
 
 
 _EVALUATE: dict[type, Any] = {

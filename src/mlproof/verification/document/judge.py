@@ -19,6 +19,7 @@ from mlproof.verification.document.arrays import (
     shape_of,
 )
 from mlproof.verification.document.grammar import NotUnderstood
+from mlproof.verification.document.layout import Layout
 from mlproof.verification.document.lint import note, unused_indices
 from mlproof.verification.document.macros import Macro
 from mlproof.verification.document.messages import reason, say
@@ -93,12 +94,13 @@ class Judge:
         notation: Notation,
         language: str,
         macros: dict[str, Macro] | None = None,
-        layout: str = "gradient",
+        layout: Layout = Layout.COLUMNS,
     ):
         self.notation, self.language = notation, language
         self.layout = layout
         self.macros = macros or {}
         self.lint: list[Lint] = []
+        self.laid_out: dict[int, set[str]] = {}  # statements whose layout matters
 
     def say(self, name: str, /, **found: object) -> str:
         return say(self.language, name, **found)
@@ -130,6 +132,8 @@ class Judge:
             chain = Chain(self, statement, order)
             claims = chain.claims()
             self.lint += chain.slips()
+            if chain.laid_out:
+                self.laid_out[order] = chain.laid_out
             return claims
         return self._all(statement, Verdict.NOT_UNDERSTOOD, self.say("not a claim"))
 
@@ -340,8 +344,10 @@ class Chain:
         self.setting, self.points = self._best_setting()
         self._compared: dict[tuple[int, int], Comparison] = {}
         self.notes: set[tuple[str, int, int]] = set()
+        self.laid_out: set[str] = set()
         for point in self.points:
             self.notes |= point.world.notes
+            self.laid_out |= point.world.laid_out
 
     @property
     def members(self) -> list[Member]:

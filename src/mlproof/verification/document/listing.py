@@ -14,7 +14,14 @@ from mlproof.verification.document.report import (
     Place,
     Verdict,
 )
-from mlproof.verification.document.words import counted, covered, visible, word
+from mlproof.verification.document.words import (
+    capital,
+    counted,
+    covered,
+    layout_said,
+    visible,
+    word,
+)
 
 Found = TypeVar("Found", Claim, Lint)
 
@@ -34,6 +41,8 @@ def listing(report: DocumentReport, *, everything: bool = False) -> str:
     ]
     if report.lint:
         parts.append("\n".join(_lint(report, lint) for lint in in_order(report.lint)))
+    if everything and report.notation:
+        parts.append("\n".join(_notation(report)))
     return "\n\n".join([*parts, summary(report)])
 
 
@@ -44,6 +53,8 @@ def summary(report: DocumentReport) -> str:
     if not counts and not report.lint:
         return first
     language = report.language
+    if report.layout is not None:
+        first += "\n" + _wrapped(layout_said(report))
     found = [f"{word(language, verdict)}: {counts[verdict]}" for verdict in counts]
     if report.lint:
         found.append(counted(language, "count remarks", len(report.lint)))
@@ -109,6 +120,13 @@ def _lint(report: DocumentReport, lint: Lint) -> str:
         repair = " ".join(lint.suggestion.split())
         said += visible(f" {word(report.language, 'repair')} {repair}")
     return said
+
+
+def _notation(report: DocumentReport) -> Iterator[str]:
+    """Each symbol, and how it was read."""
+    yield f"{capital(word(report.language, 'notation'))}:"
+    for symbol, reading in report.notation:
+        yield from _about(f"{symbol}: {reading}")
 
 
 def _at(report: DocumentReport, place: Place) -> str:

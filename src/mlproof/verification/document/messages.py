@@ -329,6 +329,25 @@ def kind_in_words(language: str, kind: str) -> str:
     return _KINDS[kind][LANGUAGES.index(language)] if kind in _KINDS else kind
 
 
+_LAYOUTS: dict[str, tuple[str, str]] = {
+    "columns": ("gradients as columns", "les gradients en colonnes"),
+    "rows": (
+        "gradients as rows (numerator layout)",
+        "les gradients en lignes (disposition du numérateur)",
+    ),
+    "denominator": (
+        "gradients as columns and Jacobians transposed (denominator layout)",
+        "les gradients en colonnes et les jacobiennes transposées (disposition du "
+        "dénominateur)",
+    ),
+}
+
+
+def layout_in_words(language: str, layout: str) -> str:
+    """How derivatives by arrays are laid out."""
+    return _LAYOUTS[layout][LANGUAGES.index(language)]
+
+
 _LINT: dict[str, tuple[str, str]] = {
     "unused index": (
         "the index {index} is bound here, and nothing in the sum uses it",
@@ -376,6 +395,10 @@ _LINT: dict[str, tuple[str, str]] = {
         "right for arrays of one axis; with columns of shape (n, 1) it gives {shape}",
         "juste pour des tableaux à un axe ; avec des colonnes (n, 1), cela donne "
         "{shape}",
+    ),
+    "mixed layout": (
+        "this is right with {other}; the document has {layout}",
+        "ceci est juste avec {other} ; le document a {layout}",
     ),
     "misplaced": (
         "this statement stands within a case; it is read behind the cases",

@@ -194,6 +194,7 @@ class Notation:
         self._declare()
         self._declare_by_words()
         self._define()
+        self._correct()
         self._readings.clear()
         self._symbols: dict[int, frozenset[str]] = {}
         self._inferred: dict[str, tuple[Node | str, ...] | None] = {}
@@ -620,6 +621,28 @@ class Notation:
                 self._constraint(order, statement)
         self._alias()
 
+    def _correct(self) -> None:
+        """Let what is set for the whole document outrank what its text says."""
+        standing = {o for o, s in enumerate(self.statements) if s.standing}
+        if not standing:
+            return
+        for key, types in self.types.items():
+            self.types[key] = [t for t in types if t.order in standing] or types
+        for key, defined in self.definitions.items():
+            kept = [d for d in defined if d.order in standing]
+            self.definitions[key] = kept or defined
+        names = {r[2] for r in self.ranges_at if r[0] in standing}
+        self.ranges_at = [
+            r for r in self.ranges_at if r[2] not in names or r[0] in standing
+        ]
+        corrected = {
+            key
+            for key, types in self.types.items()
+            if any(t.order in standing for t in types)
+        }
+        # A number of its own, where it stands above, is a power and not a tag.
+        self.tagged = {(n, tag) for n, tag in self.tagged if tag not in corrected}
+
     def _tags_of(self, left: Node | None) -> None:
         if isinstance(left, Beside) and left.items:
             left = left.items[0]
@@ -829,7 +852,7 @@ class Notation:
             return None
         name = name_of(node.base) or ""
         key, family, marks = name, None, []
-        power: Node | None = None
+        powers: list[Node] = []
         primes = node.primes
         for part in self._parts_above(node.above):
             if self._transposes(part, name):
@@ -854,7 +877,7 @@ class Notation:
                 key += f"^({canonical(part)})"
                 self.slips.append(("superscript", node.start, node.end))
             else:
-                power = part if power is None else power
+                powers.append(part)
         indices: tuple[Node, ...] = ()
         if node.below is not None:
             if self._is_subtag(name, key, node.below):
@@ -867,7 +890,9 @@ class Notation:
                 indices = index_parts(node.below)
                 if family is None and self._is_number(key):
                     key += "[]"  # L_r is another thing than L
-        return Reading(key, family, indices, tuple(marks), power, primes)
+        return Reading(
+            key, family, indices, tuple(marks), _product(powers, node), primes
+        )
 
     def _is_number(self, key: str) -> bool:
         """Whether a symbol without indices is declared as a number, or used as one."""
@@ -1370,6 +1395,15 @@ def _factors(node: Node) -> tuple[Node, ...]:
     if isinstance(node, Binary) and node.sign == "times":
         return (*_factors(node.left), *_factors(node.right))
     return (unwrapped(node),)
+
+
+def _product(powers: list[Node], node: Script) -> Node | None:
+    """The power that a symbol is raised to: in ``h^{2a}``, two times a."""
+    if len(powers) < 2 or node.above is None:
+        return powers[0] if powers else None
+    if len(powers) == len(parts_of(node.above)):
+        return node.above
+    return Beside(powers[0].start, powers[-1].end, tuple(powers))
 
 
 def _first(rows: tuple[tuple[Node | None, ...], ...]) -> Node | None:

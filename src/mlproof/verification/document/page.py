@@ -21,7 +21,13 @@ from mlproof.verification.document.report import (
     Verdict,
 )
 from mlproof.verification.document.source import Source
-from mlproof.verification.document.words import capital, located, visible, word
+from mlproof.verification.document.words import (
+    capital,
+    layout_said,
+    located,
+    visible,
+    word,
+)
 
 # The class of a claim's mark; what is no mathematics has none.
 _KINDS = {
@@ -333,8 +339,10 @@ def _notation(report: DocumentReport) -> str:
     heads = "".join(
         f'<th scope="col">{word(language, name)}</th>' for name in ("symbol", "read as")
     )
+    layout = layout_said(report)
+    said = f"<p>{escape(layout)}</p>\n" if layout else ""
     return (
-        f"<h2>{word(language, 'notation')}</h2>\n"
+        f"<h2>{word(language, 'notation')}</h2>\n{said}"
         f"<table>\n<tr>{heads}</tr>\n{rows}</table>"
     )
 

@@ -22,6 +22,7 @@ from mlproof.verification.document.arrays import (
 )
 from mlproof.verification.document.dots import Pattern, settle
 from mlproof.verification.document.evaluate import evaluate, evaluate_condition, truth
+from mlproof.verification.document.layout import Layout
 from mlproof.verification.document.notation import Notation, name_of, range_of
 from mlproof.verification.document.numbers import Arithmetic, Undefined, plain
 from mlproof.verification.document.statements import Member, Statement
@@ -59,7 +60,7 @@ class Setting:
     """How ambiguous notation is read."""
 
     choices: tuple[tuple[str, int], ...] = ()
-    layout: str = "gradient"
+    layout: Layout = Layout.COLUMNS
     lenient: bool = False
 
 

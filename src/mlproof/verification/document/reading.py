@@ -10,6 +10,7 @@ from mlproof.verification.document.blocks import (
     Kind,
     latex_blocks,
     markdown_blocks,
+    setting,
 )
 from mlproof.verification.document.source import Source
 
@@ -69,8 +70,9 @@ def read_text(text: str, name: str = "text", suffix: str = ".md") -> Document:
 
 
 def _notebook_blocks(text: str, name: str) -> list[Block]:
-    blocks = []
-    for number, cell in enumerate(_cells(text, name)):
+    notebook = _notebook(text, name)
+    blocks = _metadata_blocks(notebook, name)
+    for number, cell in enumerate(notebook["cells"]):
         source = Source(_source_of(cell, number, name), number)
         kind = cell.get("cell_type")
         if kind == "markdown":
@@ -82,20 +84,47 @@ def _notebook_blocks(text: str, name: str) -> list[Block]:
     return blocks
 
 
-def _cells(text: str, name: str) -> list[dict[str, Any]]:
+def _notebook(text: str, name: str) -> dict[str, Any]:
+    notebook: dict[str, Any]
     try:
         notebook = json.loads(text)
     except (ValueError, RecursionError):
         raise DocumentError(
             f"{name} must be a Jupyter notebook, which is JSON; it is none, or cut off."
         ) from None
-    cells = notebook.get("cells") if isinstance(notebook, dict) else None
+    if not isinstance(notebook, dict):
+        notebook = {}
+    cells = notebook.get("cells")
     if not isinstance(cells, list) or not all(isinstance(c, dict) for c in cells):
         raise DocumentError(
             f"{name} must be a Jupyter notebook with a list of cells, as version 4 of "
             "its format has; open it in Jupyter and save it again."
         )
-    return cells
+    return notebook
+
+
+def _metadata_blocks(notebook: dict[str, Any], name: str) -> list[Block]:
+    """What the metadata of a notebook sets, one value a line."""
+    metadata = notebook.get("metadata")
+    found = metadata.get("mlproof", {}) if isinstance(metadata, dict) else {}
+    if not isinstance(found, dict):
+        raise DocumentError(
+            f'"mlproof" in the metadata of {name} must be an object with "notation" or '
+            f'"layout", got {type(found).__name__}.'
+        )
+    blocks: list[Block] = []
+    for key in ("notation", "layout"):
+        value = found.get(key, [])
+        lines = [value] if isinstance(value, str) else value
+        if not isinstance(lines, list) or not all(isinstance(v, str) for v in lines):
+            raise DocumentError(
+                f'"{key}" in the metadata of {name} must be a list of texts.'
+            )
+        source, at = Source("\n".join(lines)), 0
+        for line in lines:
+            blocks.append(setting(source, key, at, at + len(line)))
+            at += len(line) + 1
+    return blocks
 
 
 def _source_of(cell: dict[str, Any], number: int, name: str) -> str:

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from mlproof.verification.document.layout import Layout
 from mlproof.verification.document.reading import Document
 from mlproof.verification.document.source import Source
 
@@ -107,6 +108,7 @@ class DocumentReport:
     claims: tuple[Claim, ...]
     lint: tuple[Lint, ...] = ()
     notation: tuple[tuple[str, str], ...] = ()  # each symbol, and how it was read
+    layout: Layout | None = None  # of derivatives by arrays, if there are any
     language: str = "en"
 
     @property

@@ -61,6 +61,7 @@ class Statement:
     local: bool = False  # whether other statements stand in the same formula
     after_comma: bool = False  # whether a comma parts it from the one before
     misplaced: bool = False  # cut out of a case it was written into
+    standing: bool = False  # for the whole document, whatever its text says
 
     @property
     def start(self) -> int:
@@ -141,6 +142,8 @@ class Cutter:
             elif block.kind is Kind.CODE:
                 inline = "\n" not in block.content
                 self._words += f" `{block.content}` " if inline else " ` "
+            elif block.kind is Kind.SETTING and block.name == "notation":
+                self._correction(block)
         return self.statements
 
     def _prose(self, text: str) -> None:
@@ -200,6 +203,15 @@ class Cutter:
         self._words = "" if display else self._words + " $ "
         if found and not continued:
             self._last = found[-1]
+
+    def _correction(self, block: Block) -> None:
+        """Notation that is set from outside the text, and leaves its sentence alone."""
+        for statement in _statements(
+            block.source, block.inner_start, block.inner_end, self.macros
+        ):
+            statement.group, statement.section = block.start, self._section
+            statement.standing = statement.introduces = True
+            self.statements.append(statement)
 
     def _continue(self, statement: Statement) -> bool:
         """Let a chain that begins with a relation go on from the last one."""

@@ -6,8 +6,8 @@ of the verdicts and what each of them means.
 
 import re
 
-from mlproof.verification.document.messages import LANGUAGES
-from mlproof.verification.document.report import Coverage, Place
+from mlproof.verification.document.messages import LANGUAGES, layout_in_words
+from mlproof.verification.document.report import Coverage, DocumentReport, Place
 
 # A count has two forms, parted by a bar: for one and for several.
 _WORDS: dict[str, tuple[str, str]] = {
@@ -87,6 +87,10 @@ _WORDS: dict[str, tuple[str, str]] = {
     ),
     "empty": ("The document is empty.", "Le document est vide."),
     "notation": ("How the notation was read", "Comment la notation a été lue"),
+    "layout": (
+        "Derivatives are read with {layout}.",
+        "Les dérivées sont lues avec {layout}.",
+    ),
     "symbol": ("symbol", "notation"),
     "read as": ("read as", "lu comme"),
     "document": ("document", "document"),
@@ -130,6 +134,14 @@ def located(language: str, place: Place, *parts: str) -> str:
     cell = [] if place.cell is None else ["cell"]
     where = {"cell": place.cell, "line": place.line, "column": place.column}
     return ", ".join(word(language, part, **where) for part in [*cell, *parts])
+
+
+def layout_said(report: DocumentReport) -> str:
+    """How derivatives by arrays were read; nothing where there are none."""
+    if report.layout is None:
+        return ""
+    layout = layout_in_words(report.language, report.layout)
+    return word(report.language, "layout", layout=layout)
 
 
 def capital(text: str) -> str:

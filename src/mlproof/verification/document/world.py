@@ -20,6 +20,7 @@ from mlproof.verification.document.arrays import (
     empty,
     is_array,
 )
+from mlproof.verification.document.layout import Layout
 from mlproof.verification.document.notation import (
     SEVERAL,
     Definition,
@@ -90,7 +91,7 @@ class World:
         order: int = 10**9,
         section: int = -1,
         choices: dict[str, int] | None = None,
-        layout: str = "gradient",
+        layout: Layout = Layout.COLUMNS,
     ):
         self.notation, self.arithmetic, self.draw = notation, arithmetic, draw
         self.order, self.section, self.layout = order, section, layout
@@ -100,6 +101,7 @@ class World:
         self.used: dict[str, Value] = {}  # the values of free symbols, for people
         self.several: dict[str, int] = {}  # symbols of several types, and how many
         self.notes: set[tuple[str, int, int]] = set()  # slips that were read over
+        self.laid_out: set[str] = set()  # what has a derivative whose layout matters
         self._evaluate = evaluate
         self._layers = [_Layer({})]
         self._sizes: dict[str, int] = {}
