@@ -1,17 +1,27 @@
 """The derivation that the package stands on, verified; and the arrow to the code.
 
 Every claim of docs/derivation.md holds, and what its formulas give, evaluated by the
-verifier, is what the network computes: forward, risk and every gradient.
+verifier, is what the network and both engines compute: forward, risk and every
+gradient.
 """
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mlproof import verify_document
+from mlproof.deep import Network
+from mlproof.engines import Engine, Examples
+from mlproof.engines.compiled import CompiledEngine
+from mlproof.engines.numpy_engine import NumpyEngine
+from mlproof.functions import ACTIVATIONS, Array
+from mlproof.losses import OUTPUTS
 from mlproof.network import Theta, backward, forward, risk
+from mlproof.parameters import pack, views
+from mlproof.penalties import no_penalty
 from mlproof.verification.document.arrays import is_array
 from mlproof.verification.document.evaluate import evaluate
 from mlproof.verification.document.notation import Notation
@@ -51,16 +61,27 @@ def test_at_least_95_percent_of_the_claims_are_checked(report: DocumentReport) -
     assert report.coverage.checked >= 0.95 * report.coverage.claims
 
 
-def stated(left: str) -> tuple[Statement, int, Notation]:
-    """The first statement of the derivation with this left side."""
+@cache
+def derivation() -> tuple[list[Statement], Notation]:
     statements = statements_of(read_document(DERIVATION).blocks)
-    notation = Notation(statements)
-    order, statement = next(
-        (order, s)
+    return statements, Notation(statements)
+
+
+def stated(left: str) -> tuple[Statement, int]:
+    """The first statement of the derivation with this left side."""
+    statements, _ = derivation()
+    return next(
+        (s, order)
         for order, s in enumerate(statements)
         if s.members[0].text == left and s.relations == ["="]
     )
-    return statement, order, notation
+
+
+def right_side(left: str, world: World) -> np.ndarray:
+    """What the derivation says this is, evaluated."""
+    formula = stated(left)[0].members[-1].formula
+    assert formula is not None
+    return numbers(evaluate(formula, world))
 
 
 def numbers(value: object) -> np.ndarray:
@@ -70,11 +91,14 @@ def numbers(value: object) -> np.ndarray:
     return made[:, 0] if made.shape[1] == 1 else made
 
 
-def worlds(left: str) -> Iterator[tuple[Statement, World]]:
-    statement, order, notation = stated(left)
+def worlds(left: str) -> Iterator[World]:
+    """Values for all symbols, where this statement stands."""
+    statement, order = stated(left)
     for draw in DRAWS:
-        world = World(notation, Arithmetic(), draw, evaluate, order, statement.section)
-        yield statement, world
+        arithmetic = Arithmetic()
+        yield World(
+            *(derivation()[1], arithmetic, draw, evaluate, order, statement.section)
+        )
 
 
 def network_of(world: World) -> tuple[Theta, np.ndarray, np.ndarray]:
@@ -92,12 +116,10 @@ def network_of(world: World) -> tuple[Theta, np.ndarray, np.ndarray]:
 def test_the_forward_formulas_are_what_the_network_computes(
     left: str, name: str
 ) -> None:
-    for statement, world in worlds(left):
-        formula = statement.members[-1].formula
-        assert formula is not None
+    for world in worlds(left):
         theta, X, _ = network_of(world)
         expected = getattr(forward(theta, X), name)
-        given = numbers(evaluate(formula, world))
+        given = right_side(left, world)
         np.testing.assert_allclose(given, expected, rtol=1e-12, atol=1e-14)
 
 
@@ -105,17 +127,58 @@ def test_the_forward_formulas_are_what_the_network_computes(
 def test_the_gradient_formulas_are_what_the_network_computes(
     left: str, name: str
 ) -> None:
-    for statement, world in worlds(left):
-        formula = statement.members[-1].formula
-        assert formula is not None
+    moves = False
+    for world in worlds(left):
         theta, X, y = network_of(world)
         expected = getattr(backward(theta, X, y, forward(theta, X)), name)
-        given = numbers(evaluate(formula, world))
+        given = right_side(left, world)
         np.testing.assert_allclose(given, expected, rtol=1e-10, atol=1e-13)
+        moves |= bool(expected.any())
+    assert moves  # not all units are off at every point
 
 
 def test_the_risk_is_what_the_network_computes() -> None:
-    for _, world in worlds(r"\frac{\partial R}{\partial X}"):
+    for world in worlds(r"\frac{\partial R}{\partial X}"):
         theta, X, y = network_of(world)
         given = numbers(world.value("R"))
         np.testing.assert_allclose(given, risk(theta, X, y), rtol=1e-12)
+
+
+# ---- and what the engines compute --------------------------------------------------
+
+ENGINES = [NumpyEngine, CompiledEngine]
+
+
+def engine_of(kind: type[Engine], theta: Theta) -> tuple[Engine, Array]:
+    """An engine for the network of a world, and its parameters as a flat vector."""
+    m, d_h, d = *theta.W2.shape, theta.W1.shape[1]
+    network = Network((d, d_h, m), ACTIVATIONS["rect"], OUTPUTS["softmax"])
+    flat = pack([theta.W1, theta.W2], [theta.b1, theta.b2])
+    return kind(network), flat  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("kind", ENGINES)
+def test_the_forward_formulas_are_what_the_engines_compute(kind: type[Engine]) -> None:
+    for world in worlds("O^a"):
+        theta, X, _ = network_of(world)
+        engine, flat = engine_of(kind, theta)
+        given = right_side("O^a", world)
+        np.testing.assert_allclose(given, engine.logits(flat, X), rtol=1e-11)
+
+
+@pytest.mark.parametrize("kind", ENGINES)
+def test_the_risk_and_its_gradients_are_what_the_engines_compute(
+    kind: type[Engine],
+) -> None:
+    lefts = {name: left for left, name in GRADIENTS.items()}
+    for world in worlds(lefts["grad_W1"]):
+        theta, X, y = network_of(world)
+        engine, flat = engine_of(kind, theta)
+        examples = Examples(X, y, None)
+        value, gradient = engine.risk_and_gradient(flat, examples, no_penalty(2))
+        np.testing.assert_allclose(value, numbers(world.value("R")), rtol=1e-11)
+        W, b = views(gradient, engine.network.units)
+        computed = {"grad_W1": W[0], "grad_b1": b[0], "grad_W2": W[1], "grad_b2": b[1]}
+        for name, given in computed.items():
+            expected = right_side(lefts[name], world)
+            np.testing.assert_allclose(given, expected, rtol=1e-10, atol=1e-13)

@@ -6,15 +6,12 @@ are skipped.
 
 import csv
 from collections import defaultdict
-from pathlib import Path
 
 import pytest
+from homework import HOMEWORK, SEED, repaired
 
 from mlproof import verify_document
 from mlproof.verification.document.report import Claim, DocumentReport
-
-SEED = Path(__file__).parents[2] / "shared" / "seed"
-HOMEWORK = SEED / "devoir3.md"
 
 pytestmark = pytest.mark.skipif(not HOMEWORK.exists(), reason="the homework is absent")
 
@@ -151,16 +148,6 @@ def test_a_wrong_claim_comes_with_numbers(report: DocumentReport) -> None:
 
 
 def test_nothing_is_false_in_the_repaired_homework(report: DocumentReport) -> None:
-    """Repaired as suggested; only the sentence about the shape is left as it was."""
-    text = HOMEWORK.read_text(encoding="utf-8")
-    lines = text.split("\n")
-    for claim in report.claims:
-        if claim.wrong and claim.line != 175:
-            written, repair = claim.text, claim.suggestion
-            if claim.line == 111:  # the repair is that of the member before
-                written = next(c.text for c in report.claims if c.line == 111)
-            assert repair is not None
-            lines[claim.line - 1] = lines[claim.line - 1].replace(written, repair)
-    again = verify_document(text="\n".join(lines))
+    again = verify_document(text=repaired(report))
     assert [c.text for c in again.claims if c.wrong] == []
     assert again.coverage.checked >= 105

@@ -32,6 +32,10 @@ class Unknown(Exception):
         self.name, self.found = name, found
 
 
+class Endless(Unknown):
+    """What would take for ever, so that nothing else is tried in its place."""
+
+
 @dataclass(frozen=True, eq=False)
 class Bundle:
     """Several values that are one thing, such as all parameters: a vector in parts."""
@@ -144,13 +148,19 @@ def multiply(a: Value, b: Value) -> Value:
         return a * b
     if a.shape[1] != b.shape[0]:
         raise IllTyped("multiply", left=shape_of(a), right=shape_of(b))
-    return _lone(np.dot(a, b))
+    return _lone(_dot(a, b))
+
+
+def _dot(a: Value, b: Value) -> Value:
+    """Infinities are seen in what comes of it, and are no news on the way."""
+    with np.errstate(all="ignore"):
+        return np.dot(a, b)
 
 
 def inner(a: Value, b: Value) -> Value:
     r"""What ``\cdot`` means: of two columns their inner product."""
     if is_array(a) and is_array(b) and a.shape == b.shape and a.shape[1] == 1:
-        return np.dot(a.T, b)[0, 0]
+        return _dot(a.T, b)[0, 0]
     return multiply(a, b)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from mlproof.verification.document.arrays import (
     Bundle,
+    Endless,
     IllTyped,
     Unknown,
     Value,
@@ -44,6 +45,7 @@ from mlproof.verification.document.syntax import (
 
 Evaluate = Callable[[Node, "World"], Value]
 MOST_DEEP = 40  # definitions within definitions
+MOST_TRIED = 120  # definitions of one world, where they lead to ever more
 
 
 class NeedIndex(Exception):
@@ -108,6 +110,7 @@ class World:
         self._closures: dict[str, frozenset[str]] = {}
         self._in_force: dict[tuple[str, Any], Definition | None] = {}
         self._working: list[tuple[str, Any]] = []
+        self._tried = 0  # definitions so far
         self._labels = notation.labels_found
         self.label_sizes: dict[str, int] = {}
         self.wanted: set[str] = set()  # indices whose range is being looked for
@@ -309,6 +312,9 @@ class World:
             return self._in_force[place]
         if place in self._working:
             return None
+        self._tried += 1
+        if self._tried > MOST_TRIED:
+            raise Endless("circular", symbol=key)
         found = None
         candidates = self.notation.definition(key, self.order, self.section)
         # What is said of one member comes before what is said of all.
@@ -323,6 +329,8 @@ class World:
             self._working.append(place)
             try:
                 self._defined(definition, family)
+            except Endless:
+                raise
             except (IllTyped, Unknown):
                 continue
             except (NeedIndex, Undefined):
