@@ -45,7 +45,8 @@ from mlproof.verification.document.syntax import (
 
 Evaluate = Callable[[Node, "World"], Value]
 MOST_DEEP = 40  # definitions within definitions
-MOST_TRIED = 120  # definitions of one world, where they lead to ever more
+MOST_NESTED = 12  # bodies of definitions, each worked out within the one before
+MOST_TRIED = 500  # definitions of one world, where they lead to ever more
 
 
 class NeedIndex(Exception):
@@ -360,6 +361,8 @@ class World:
             name_of(definition.family) not in self.notation.sizes
         ):
             bound[name_of(definition.family) or ""] = family
+        if self._inside > MOST_NESTED:
+            raise Endless("circular", symbol=definition.key)
         self._inside += 1
         before, self.wanted = self.wanted, set(definition.indices)
         try:
