@@ -164,7 +164,7 @@ class _Parser:
             if self.dots_next():
                 right: Node = self.dots()
             else:
-                right = self.term()
+                right = self.signed_term()
             node = Binary(
                 node.start, right.end, sign, node, right, (token.start, token.end)
             )

@@ -509,10 +509,7 @@ class Chain:
             with_last = self.compared(last, i)
             if with_last.unknown is not None:
                 made.append(self._not_understood(i, with_last.unknown))
-                if isinstance(
-                    self.points[0].outcomes[i] if self.points else None,
-                    (Unknown, NotUnderstood),
-                ):
+                if self._unclear(i) or not self._unclear(last):
                     continue  # the next is judged against the one before this
                 last = sound = i
                 continue
@@ -535,6 +532,11 @@ class Chain:
                 continue  # it has no value that anything could follow from
             broken, last = True, i
         return made
+
+    def _unclear(self, i: int) -> bool:
+        """Whether a member alone is not understood."""
+        outcome = self.points[0].outcomes[i] if self.points else None
+        return isinstance(outcome, (Unknown, NotUnderstood))
 
     def _outcomes(self, i: int) -> list[Any]:
         return [point.outcomes[i] for point in self.points]
