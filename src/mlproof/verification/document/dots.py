@@ -368,12 +368,20 @@ def _row_across(row: Row, name: str, world: World, evaluate: Evaluate) -> Value:
     if first is None or last is None or isinstance(first, Dots):
         raise Unknown("dots")
     found = generalised(first, last, name)
-    if found is None or not found[1]:
-        if found is None or at != 1:
+    if found is not None and not found[1]:
+        if at != 1:
             raise Unknown("dots")
         return _entry(first, world, evaluate)
-    template, pairs = found
-    low, high = _ends(pairs, world, evaluate)
+    second = generalised(row[1], last, name) if at > 1 and row[1] is not None else None
+    if second is not None and second[1] and second[1][0][0] == 2:
+        # The second says how a row goes on of which the first may be a slip.
+        template, pairs = second
+        low, high = 1, _ends(pairs, world, evaluate)[1]
+    elif found is not None:
+        template, pairs = found
+        low, high = _ends(pairs, world, evaluate)
+    else:
+        raise Unknown("dots")
     made = empty(1, high - low + 1)
     for value in range(low, high + 1):
         with world.index(name, value):
@@ -433,10 +441,11 @@ def _both_ways(
 def _rows_alike(
     first: Row, last: Row, name: str
 ) -> tuple[Row, list[tuple[int, Node]]] | None:
+    """What both rows are, but for one entry of the first that may be a slip."""
     if len(first) != len(last):
         return None
     made: list[Node | None] = []
-    all_pairs: list[tuple[int, Node]] = []
+    found: list[list[tuple[int, Node]]] = []
     for a, b in zip(first, last, strict=True):
         if isinstance(a, Dots) and isinstance(b, Dots):
             made.append(a)
@@ -445,13 +454,40 @@ def _rows_alike(
             return None
         pairs: list[tuple[int, Node]] = []
         template = _merged(a, b, pairs)
-        if template is None or not pairs:
-            return None
-        all_pairs += pairs
-        made.append(_renamed(template, name))
-    if any(pair != all_pairs[0] for pair in all_pairs):
+        made.append(None if template is None else _renamed(template, name))
+        found.append(pairs)
+    ends = [
+        pairs[0] for pairs in found if pairs and pairs.count(pairs[0]) == len(pairs)
+    ]
+    if not ends:
         return None
-    return tuple(made), all_pairs
+    end = max(ends, key=ends.count)
+    slips = len(found) - ends.count(end)
+    if slips > 1 or 2 * slips >= len(found):
+        return None
+    for j, (template, b) in enumerate(zip(made, last, strict=True)):
+        if isinstance(template, Dots):
+            continue
+        pairs = found.pop(0)
+        if template is None or not pairs or any(pair != end for pair in pairs):
+            made[j] = _replaced(b, end[1], name)
+    return tuple(made), [end]
+
+
+def _replaced(node: Any, old: Node, name: str) -> Any:
+    """With this name in the place of a part."""
+    if isinstance(node, tuple):
+        return tuple(_replaced(item, old, name) for item in node)
+    if not isinstance(node, Node):
+        return node
+    if node == old:
+        return Name(node.start, node.end, name)
+    changed = {
+        f.name: getattr(node, f.name) for f in fields(node)[2:] if f.name != "at"
+    }
+    return replace(
+        node, **{key: _replaced(value, old, name) for key, value in changed.items()}
+    )
 
 
 def _renamed(node: Any, name: str) -> Any:

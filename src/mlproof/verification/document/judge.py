@@ -538,6 +538,13 @@ class Chain:
         outcome = self.points[0].outcomes[i] if self.points else None
         return isinstance(outcome, (Unknown, NotUnderstood))
 
+    def _misread(self, i: int) -> bool:
+        """Whether another member without a meaning may be why this one has none."""
+        ambiguous = self.setting.lenient or any(p.world.several for p in self.points)
+        unclear = any(map(self._unclear, range(len(self.members))))
+        ill_typed = any(isinstance_any(self._outcomes(k), IllTyped) for k in range(i))
+        return ambiguous and (unclear or ill_typed)
+
     def _outcomes(self, i: int) -> list[Any]:
         return [point.outcomes[i] for point in self.points]
 
@@ -820,6 +827,9 @@ class Chain:
             undeclared = self._undeclared(i)
             if undeclared:
                 message = self.judge.say("undeclared", symbols=", ".join(undeclared))
+                return Claim(place_of(member), Verdict.NOT_UNDERSTOOD, message), False
+            if self._misread(i):
+                message = self.judge.say("neighbour")
                 return Claim(place_of(member), Verdict.NOT_UNDERSTOOD, message), False
             message = self.judge.ill_typed(error, point.world)
             repair = self._repaired(i, against)

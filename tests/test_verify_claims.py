@@ -1,0 +1,46 @@
+r"""Small claims, each with the verdict that a careful teacher would give.
+
+What is said goes before; the claim is a display of its own; the verdicts are those of
+its relations.  A true claim and the same with a slip stand side by side.
+"""
+
+import pytest
+
+from mlproof import verify_document
+
+SIZES = (
+    r"Let $W \in \mathbb{R}^{m \times d}$, $x \in \mathbb{R}^d$, $b \in \mathbb{R}^m$ "
+    r"and $u \in \mathbb{R}^m$, with $W_{ij}$ the entries of $W$."
+)
+MATRIX = (
+    r"\begin{{pmatrix}} {} & {} & \dots & {} \\ \vdots & \vdots & & \vdots \\ "
+    r"{} & {} & \dots & {} \end{{pmatrix}}"
+)
+ROWS = "W_{11}", "W_{12}", "W_{1d}", "W_{m1}", "W_{m2}", "W_{md}"
+
+
+def verdicts(said: str, claim: str) -> list[str]:
+    """Of the last line; a claim that a reader would not call wrong is "right"."""
+    report = verify_document(text=f"{said}\n\n$${claim}$$\n")
+    right = {"agrees", "proved"}
+    found = [str(c.verdict) for c in report.claims if c.line == 3]
+    return ["right" if verdict in right else verdict for verdict in found]
+
+
+def matrix(*entries: str) -> str:
+    return MATRIX.format(*entries)
+
+
+@pytest.mark.parametrize(
+    ("slip", "by", "verdict"),
+    [
+        ("W_{11}", "W_{11}", "right"),
+        ("W_{12}", "W_{21}", "false"),
+        ("W_{11}", "W_{12}", "false"),
+        ("W_{1d}", "W_{d1}", "ill_typed"),
+    ],
+)
+def test_a_slip_in_a_row_with_dots_is_seen(slip: str, by: str, verdict: str) -> None:
+    entries = [by if entry == slip else entry for entry in ROWS]
+    claim = rf"W x + b = {matrix(*entries)} x + b"
+    assert verdicts(SIZES, claim) == [verdict]
