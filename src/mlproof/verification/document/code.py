@@ -129,7 +129,7 @@ class CodeChecker:
         if variable is None:
             raise Unknown("derivative by", text=key)
         node = Derivative(0, 0, self.loss, (variable,))
-        return evaluate(node, world)
+        return world.evaluate(node)
 
     def _node_of(self, key: str) -> Node | None:
         for statement in self.statements:

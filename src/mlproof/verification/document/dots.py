@@ -34,7 +34,6 @@ from mlproof.verification.document.syntax import (
 )
 from mlproof.verification.document.world import World
 
-Evaluate = Callable[[Node, World], Value]
 Row = tuple[Node | None, ...]
 
 
@@ -98,17 +97,13 @@ def additive(node: Node) -> list[tuple[str, Node]]:
     return [("+", node)]
 
 
-def dotted_sum(
-    terms: list[tuple[str, Node]], world: World, evaluate: Evaluate
-) -> Value:
+def dotted_sum(terms: list[tuple[str, Node]], world: World) -> Value:
     """A sum with dots, which may have other terms before those that go on."""
     with _fresh_index(world) as name:
-        return _summed(terms, name, world, evaluate)
+        return _summed(terms, name, world)
 
 
-def _summed(
-    terms: list[tuple[str, Node]], name: str, world: World, evaluate: Evaluate
-) -> Value:
+def _summed(terms: list[tuple[str, Node]], name: str, world: World) -> Value:
     at = next(i for i, (_, term) in enumerate(terms) if isinstance(term, Dots))
     if at == 0 or at + 1 >= len(terms):
         raise Unknown("dots")
@@ -121,20 +116,20 @@ def _summed(
     else:
         raise Unknown("dots")
     template, pairs = found
-    low, high = _ends(pairs, world, evaluate)
+    low, high = _ends(pairs, world)
     total: Value = None
     for value in range(low, high + 1):
         written = begin + value - low
         if written < at:
             sign, term = terms[written]
-            here = evaluate(term, world)
+            here = world.evaluate(term)
             here = -here if sign == "-" else here
         else:
             with world.index(name, value):
-                here = evaluate(template, world)
+                here = world.evaluate(template)
         total = here if total is None else add(total, here)
     for sign, term in (*terms[:begin], *terms[at + 2 :]):
-        here = evaluate(term, world)
+        here = world.evaluate(term)
         total = add(total, -here if sign == "-" else here)
     return total
 
@@ -217,11 +212,9 @@ def _merged_scripts(
     return replace(a, base=base, above=above, below=below)
 
 
-def _ends(
-    pairs: list[tuple[int, Node]], world: World, evaluate: Evaluate
-) -> tuple[int, int]:
+def _ends(pairs: list[tuple[int, Node]], world: World) -> tuple[int, int]:
     low, upper = pairs[0]
-    high = evaluate(upper, world)
+    high = world.evaluate(upper)
     if is_array(high) or high != int(high):
         raise Unknown("dots")
     if high < low:
@@ -232,19 +225,19 @@ def _ends(
 # Matrices
 
 
-def dotted_matrix(rows: tuple[Row, ...], world: World, evaluate: Evaluate) -> Value:
+def dotted_matrix(rows: tuple[Row, ...], world: World) -> Value:
     """A matrix, with dots or without; a Pattern if its length is not said."""
     if not any(isinstance(entry, Dots) for row in rows for entry in row):
-        return _plain_matrix(rows, world, evaluate)
+        return _plain_matrix(rows, world)
     kept = [row for row in rows if not _all_dots(row)]
     gaps = [i for i, row in enumerate(rows) if _all_dots(row)]
     columns = max(len(row) for row in rows)
     with _fresh_index(world) as name:
         if columns == 1:
-            return _vertical(rows, kept, gaps, name, world, evaluate)
+            return _vertical(rows, kept, gaps, name, world)
         if not gaps:
-            return _stacked([_across(row, world, evaluate) for row in kept])
-        return _both_ways(rows, kept, gaps, name, world, evaluate)
+            return _stacked([_across(row, world) for row in kept])
+        return _both_ways(rows, kept, gaps, name, world)
 
 
 def _all_dots(row: Row) -> bool:
@@ -252,20 +245,20 @@ def _all_dots(row: Row) -> bool:
     return bool(written) and all(isinstance(entry, Dots) for entry in written)
 
 
-def _plain_matrix(rows: tuple[Row, ...], world: World, evaluate: Evaluate) -> Value:
+def _plain_matrix(rows: tuple[Row, ...], world: World) -> Value:
     width = max(len(row) for row in rows)
     made = empty(len(rows), width)
     for i, row in enumerate(rows):
         if len(row) != width or any(entry is None for entry in row):
             raise Unknown("ragged matrix")
         for j, entry in enumerate(row):
-            made[i, j] = _entry(entry, world, evaluate)
+            made[i, j] = _entry(entry, world)
             if is_array(made[i, j]):
                 raise Unknown("block matrix")
     return made
 
 
-def _entry(node: Node | None, world: World, evaluate: Evaluate) -> Value:
+def _entry(node: Node | None, world: World) -> Value:
     """An entry; the letter O alone is read as a zero if it means nothing else."""
     if node is None:
         raise Unknown("ragged matrix")
@@ -275,7 +268,7 @@ def _entry(node: Node | None, world: World, evaluate: Evaluate) -> Value:
         if not world.has_meaning(bare.text) and not world.has_meaning(key):
             world.notes.add(("letter O", bare.start, bare.end))
             return 0
-    value = evaluate(node, world)
+    value = world.evaluate(node)
     if is_array(value):
         raise Unknown("block matrix")
     return value
@@ -287,7 +280,6 @@ def _vertical(
     gaps: list[int],
     name: str,
     world: World,
-    evaluate: Evaluate,
 ) -> Value:
     entries = [row[0] for row in kept]
     first, last = entries[0], entries[-1]
@@ -297,30 +289,28 @@ def _vertical(
     before = gaps[0]  # so many are written before the first dots
     middles = [row[0] for row in rows[before + 1 : -1] if not _all_dots(row)]
     if found is None or not found[1]:
-        return _constant(first, last, before, middles, world, evaluate)
+        return _constant(first, last, before, middles, world)
     template, pairs = found
-    low, high = _ends(pairs, world, evaluate)
+    low, high = _ends(pairs, world)
     if low != 1:
         raise Unknown("dots")
     made = empty(high, 1)
     for value in range(1, high + 1):
         with world.index(name, value):
-            made[value - 1, 0] = _entry(template, world, evaluate)
+            made[value - 1, 0] = _entry(template, world)
     for place in range(min(before, high)):
-        made[place, 0] = _entry(entries[place], world, evaluate)
-    made[high - 1, 0] = _entry(last, world, evaluate)
+        made[place, 0] = _entry(entries[place], world)
+    made[high - 1, 0] = _entry(last, world)
     for middle in middles:
-        _place_middle(made, first, middle, world, evaluate)
+        _place_middle(made, first, middle, world)
     return made
 
 
-def _place_middle(
-    made: Value, first: Node, middle: Node | None, world: World, evaluate: Evaluate
-) -> None:
+def _place_middle(made: Value, first: Node, middle: Node | None, world: World) -> None:
     where = _label_of(first, middle, made.shape[0], world)
     if where is None or not 1 <= where <= made.shape[0]:
         raise Unknown("middle row")
-    made[where - 1, 0] = _entry(middle, world, evaluate)
+    made[where - 1, 0] = _entry(middle, world)
 
 
 def _label_of(first: Node, middle: Node | None, size: int, world: World) -> int | None:
@@ -342,27 +332,26 @@ def _constant(
     before: int,
     middles: list[Node | None],
     world: World,
-    evaluate: Evaluate,
 ) -> Pattern:
     if before != 1 or len(middles) > 1:
         raise Unknown("dots")
-    ends = [_entry(node, world, evaluate) for node in (first, last)]
-    middle = _entry(middles[0], world, evaluate) if middles else None
+    ends = [_entry(node, world) for node in (first, last)]
+    middle = _entry(middles[0], world) if middles else None
     return Pattern(ends[0], middle, ends[1], 1)
 
 
-def _across(row: Row, world: World, evaluate: Evaluate) -> Value:
+def _across(row: Row, world: World) -> Value:
     """A row with dots, as an array; a number if all its entries are the same."""
     with _fresh_index(world) as name:
-        return _row_across(row, name, world, evaluate)
+        return _row_across(row, name, world)
 
 
-def _row_across(row: Row, name: str, world: World, evaluate: Evaluate) -> Value:
+def _row_across(row: Row, name: str, world: World) -> Value:
     at = next((j for j, e in enumerate(row) if isinstance(e, Dots)), None)
     if at is None:
         made = empty(1, len(row))
         for j, entry in enumerate(row):
-            made[0, j] = _entry(entry, world, evaluate)
+            made[0, j] = _entry(entry, world)
         return made
     first, last = row[0], row[-1]
     if first is None or last is None or isinstance(first, Dots):
@@ -371,24 +360,24 @@ def _row_across(row: Row, name: str, world: World, evaluate: Evaluate) -> Value:
     if found is not None and not found[1]:
         if at != 1:
             raise Unknown("dots")
-        return _entry(first, world, evaluate)
+        return _entry(first, world)
     second = generalised(row[1], last, name) if at > 1 and row[1] is not None else None
     if second is not None and second[1] and second[1][0][0] == 2:
         # The second says how a row goes on of which the first may be a slip.
         template, pairs = second
-        low, high = 1, _ends(pairs, world, evaluate)[1]
+        low, high = 1, _ends(pairs, world)[1]
     elif found is not None:
         template, pairs = found
-        low, high = _ends(pairs, world, evaluate)
+        low, high = _ends(pairs, world)
     else:
         raise Unknown("dots")
     made = empty(1, high - low + 1)
     for value in range(low, high + 1):
         with world.index(name, value):
-            made[0, value - low] = _entry(template, world, evaluate)
+            made[0, value - low] = _entry(template, world)
     for j in range(min(at, made.shape[1])):
-        made[0, j] = _entry(row[j], world, evaluate)
-    made[0, -1] = _entry(last, world, evaluate)
+        made[0, j] = _entry(row[j], world)
+    made[0, -1] = _entry(last, world)
     return made
 
 
@@ -408,7 +397,6 @@ def _both_ways(
     gaps: list[int],
     name: str,
     world: World,
-    evaluate: Evaluate,
 ) -> Value:
     """Dots to the right and down: the corners say how both indices run."""
     before = gaps[0]
@@ -418,23 +406,23 @@ def _both_ways(
     first, last = kept[0], kept[-1]
     found = _rows_alike(first, last, name)
     if found is None:
-        return _row_pattern(kept, before, middles, world, evaluate)
+        return _row_pattern(kept, before, middles, world)
     template, pairs = found
-    low, high = _ends(pairs, world, evaluate)
+    low, high = _ends(pairs, world)
     if low != 1:
         raise Unknown("dots")
     lines = []
     for value in range(1, high + 1):
         with world.index(name, value):
-            lines.append(_across(template, world, evaluate))
+            lines.append(_across(template, world))
     for place in range(min(before, high)):
-        lines[place] = _across(kept[place], world, evaluate)
-    lines[-1] = _across(last, world, evaluate)
+        lines[place] = _across(kept[place], world)
+    lines[-1] = _across(last, world)
     for middle in middles:
         where = _label_of(first[0] or middle[0], middle[0], high, world)  # type: ignore[arg-type]
         if where is None or not 1 <= where <= high:
             raise Unknown("middle row")
-        lines[where - 1] = _across(middle, world, evaluate)
+        lines[where - 1] = _across(middle, world)
     return _stacked(lines)
 
 
@@ -511,13 +499,12 @@ def _row_pattern(
     before: int,
     middles: list[Row],
     world: World,
-    evaluate: Evaluate,
 ) -> Pattern:
     if before != 1 or len(middles) > 1:
         raise Unknown("dots")
-    first = _row_value(kept[0], world, evaluate)
-    last = _row_value(kept[-1], world, evaluate)
-    middle = _row_value(middles[0], world, evaluate) if middles else None
+    first = _row_value(kept[0], world)
+    last = _row_value(kept[-1], world)
+    middle = _row_value(middles[0], world) if middles else None
     rows = [value for value in (first, last, middle) if value is not None]
     widths = {value.shape[1] for value in rows if is_array(value)}
     if len(widths) > 1:
@@ -525,13 +512,13 @@ def _row_pattern(
     return Pattern(first, middle, last, widths.pop() if widths else None)
 
 
-def _row_value(row: Row, world: World, evaluate: Evaluate) -> Value:
+def _row_value(row: Row, world: World) -> Value:
     r"""A row; of ``0 & \dots & \dots & 0`` its one number."""
     ends = [row[0], row[-1]]
     inner = row[1:-1]
     if inner and all(isinstance(e, Dots) for e in inner) and ends[0] == ends[1]:
-        return _entry(ends[0], world, evaluate)
-    return _across(row, world, evaluate)
+        return _entry(ends[0], world)
+    return _across(row, world)
 
 
 def settle(

@@ -18,11 +18,14 @@ from mlproof.verification.document.arrays import (
     is_array,
     shape_of,
 )
+from mlproof.verification.document.conditions import compare
+from mlproof.verification.document.evaluate import evaluate
 from mlproof.verification.document.grammar import NotUnderstood
 from mlproof.verification.document.layout import Layout
 from mlproof.verification.document.lint import note, unused_indices
 from mlproof.verification.document.macros import Macro
 from mlproof.verification.document.messages import reason, say
+from mlproof.verification.document.named import is_function_name
 from mlproof.verification.document.notation import (
     Notation,
     Reading,
@@ -45,6 +48,7 @@ from mlproof.verification.document.points import (
 from mlproof.verification.document.prove import proved
 from mlproof.verification.document.repair import Repairer, counted
 from mlproof.verification.document.report import Claim, Lint, Place, Verdict
+from mlproof.verification.document.shapes import product_shape
 from mlproof.verification.document.statements import Member, Statement
 from mlproof.verification.document.syntax import (
     Beside,
@@ -220,7 +224,7 @@ class Judge:
                 world = self.world(draw, statement, order)
                 try:
                     value = world.value(key)
-                    sizes = [int(world._evaluate(size, world)) for size in t.sizes]
+                    sizes = [int(world.evaluate(size)) for size in t.sizes]
                 except Exception:
                     break
                 shape = (sizes[0], 1) if len(sizes) == 1 else tuple(sizes)
@@ -234,8 +238,6 @@ class Judge:
         return None
 
     def world(self, draw: Draw, statement: Statement, order: int) -> World:
-        from mlproof.verification.document.evaluate import evaluate
-
         world = World(
             self.notation, Arithmetic(), draw, evaluate, order, statement.section
         )
@@ -274,8 +276,6 @@ class Judge:
         return self._all(statement, Verdict.DEFINITION, self.say("assignment"))
 
     def _shapes(self, statement: Statement) -> list[Claim]:
-        from mlproof.verification.document.shapes import product_shape
-
         left, right = statement.members[0].formula, statement.members[-1].formula
         if left is None or right is None or len(statement.members) != 2:
             message = self.say("not a claim")
@@ -557,11 +557,13 @@ class Chain:
         if isinstance(head, Beside) and len(head.items) == 2:
             head = head.items[0]
         base = head.base if isinstance(head, Script) else head
-        if isinstance(base, Name) and isinstance(self.members[1].formula, Cases):
-            from mlproof.verification.document.named import is_function_name
-
-            if is_function_name(base) and not isinstance(head, Script):
-                return self.compared(0, 1).holds
+        if (
+            isinstance(base, Name)
+            and isinstance(self.members[1].formula, Cases)
+            and is_function_name(base)
+            and not isinstance(head, Script)
+        ):
+            return self.compared(0, 1).holds
         if not isinstance(head, (Name, Script)):
             return False
         reading = self.judge.notation.reading(head)
@@ -629,8 +631,6 @@ class Chain:
         return Claim(place_of(member), Verdict.DEFINITION, message)
 
     def _is_builtin(self) -> bool:
-        from mlproof.verification.document.named import is_function_name
-
         left = unwrapped(self.members[0].formula)  # type: ignore[arg-type]
         head = left.items[0] if isinstance(left, Beside) else left
         return isinstance(head, Name) and is_function_name(head)
@@ -892,8 +892,6 @@ class Chain:
     # Inequalities
 
     def _order(self, i: int, relation: str) -> Claim:
-        from mlproof.verification.document.evaluate import compare
-
         member, say = self.members[i], self.judge.say
         if self._assumes(i):
             symbol = self.members[i - 1].text

@@ -1,6 +1,5 @@
 """Functions that have a name: softmax, onehot, norms, and those of one number."""
 
-from collections.abc import Callable
 from typing import Any
 
 from mlproof.verification.document import arrays
@@ -17,8 +16,6 @@ from mlproof.verification.document.numbers import RULES, plain
 from mlproof.verification.document.syntax import Name, Node, Number
 from mlproof.verification.document.vocabulary import FUNCTIONS
 from mlproof.verification.document.world import World
-
-Evaluate = Callable[[Node, World], Value]
 
 
 def function_of(node: Node, world: World) -> str | None:
@@ -45,7 +42,6 @@ def applied(
     arguments: list[Value],
     below: Node | None,
     world: World,
-    evaluate: Evaluate,
 ) -> Value:
     """The value of a named function; ``below`` is what stands below its name."""
     arithmetic = world.arithmetic
@@ -77,7 +73,7 @@ def applied(
     if not (is_array(argument) or hasattr(argument, "__add__")):
         raise Unknown("argument", text=name)
     if name == "log" and below is not None:
-        base = evaluate(below, world)
+        base = world.evaluate(below)
         scale = arithmetic.apply("log", base)
         return map_entries(
             lambda x: arithmetic.divide(arithmetic.apply("log", x), scale), argument
@@ -176,7 +172,6 @@ def norm(
     below: Node | None,
     above: Node | None,
     world: World,
-    evaluate: Evaluate,
 ) -> Value:
     """A norm, to a power: all entries count, also of a matrix."""
     arithmetic = world.arithmetic
@@ -205,4 +200,4 @@ def norm(
         found = arithmetic.apply("sqrt", total)
     if above is None:
         return found
-    return arithmetic.power(found, evaluate(above, world))
+    return arithmetic.power(found, world.evaluate(above))

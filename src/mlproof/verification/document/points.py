@@ -20,8 +20,9 @@ from mlproof.verification.document.arrays import (
     map_entries,
     shape_of,
 )
+from mlproof.verification.document.conditions import evaluate_condition, truth
 from mlproof.verification.document.dots import Pattern, settle
-from mlproof.verification.document.evaluate import evaluate, evaluate_condition, truth
+from mlproof.verification.document.evaluate import evaluate
 from mlproof.verification.document.layout import Layout
 from mlproof.verification.document.notation import Notation, name_of, range_of
 from mlproof.verification.document.numbers import Arithmetic, Undefined, plain
@@ -166,7 +167,7 @@ class Prober:
             if key in self.notation.facts.bound or reading.family is not None:
                 continue
             try:
-                value = evaluate(right, world)
+                value = world.evaluate(right)
                 current = world.value(key) if not world.is_label(key) else 1
             except (IllTyped, Unknown, Undefined, NeedIndex):
                 continue
@@ -225,7 +226,7 @@ class Prober:
         if member.formula is None:
             return member.refused
         try:
-            value = evaluate(member.formula, world)
+            value = world.evaluate(member.formula)
         except (IllTyped, Unknown, Undefined) as error:
             return error
         except RecursionError:

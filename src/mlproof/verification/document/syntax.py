@@ -208,3 +208,11 @@ class Listed(Node):
     """Several, separated by commas, without brackets."""
 
     items: tuple[Node, ...]
+
+
+def group_of(node: Node) -> Group | None:
+    """The brackets that a node is, whatever their scripts."""
+    base = node.base if isinstance(node, Script) else node
+    if isinstance(base, Group) and base.bracket in ("(", "["):
+        return base
+    return None

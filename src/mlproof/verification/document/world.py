@@ -156,7 +156,7 @@ class World:
                 if self._inside and key not in self.wanted:
                     return self.label(key, size)  # some column j, in a definition
                 raise NeedIndex(key, size)
-        value = self._evaluate(node, self) if name is None else self.value(name)
+        value = self.evaluate(node) if name is None else self.value(name)
         if is_array(value) or isinstance(value, Bundle):
             raise IllTyped("index not a number", text=self.text(node))
         if not is_whole(value):
@@ -165,7 +165,7 @@ class World:
 
     def whole(self, node: Node) -> int:
         """The value of a formula that is a size or an index."""
-        value = self._evaluate(node, self)
+        value = self.evaluate(node)
         if is_array(value) or isinstance(value, Bundle) or not is_whole(value):
             raise IllTyped("index not whole", text=self.text(node))
         return int(plain(value))
@@ -209,6 +209,10 @@ class World:
 
     source = ""  # the text that nodes stand in
     lenient = False  # whether a symbol whose definitions do not fit is a free one
+
+    def evaluate(self, node: Node) -> Value:
+        """The value of a formula in this world."""
+        return self._evaluate(node, self)
 
     def text(self, node: Node) -> str:
         """A piece of a formula as it stands."""
@@ -369,7 +373,7 @@ class World:
             if definition.indices:
                 return self._by_entries(definition, bound)
             with self.fresh_indices(bound):
-                return self._evaluate(definition.body, self)
+                return self.evaluate(definition.body)
         finally:
             self._inside -= 1
             self.wanted = before
@@ -390,7 +394,7 @@ class World:
                 places = (i + 1, j + 1)[: len(sizes)]
                 filled = dict(zip(definition.indices, places, strict=True))
                 with self.fresh_indices({**bound, **filled}):
-                    made[i, j] = self._evaluate(definition.body, self)
+                    made[i, j] = self.evaluate(definition.body)
                 if is_array(made[i, j]):
                     raise IllTyped("entry not a number", text=definition.key)
         return made
@@ -402,7 +406,7 @@ class World:
             filled = dict.fromkeys(found, 1)
             try:
                 with self.fresh_indices({**bound, **filled}):
-                    self._evaluate(definition.body, self)
+                    self.evaluate(definition.body)
             except NeedIndex as need:
                 size = need.size or self._range_size(need.name)
                 if need.name not in definition.indices or size is None:
@@ -516,7 +520,7 @@ class World:
             low, high = (float(n.value) for n in found.choices if isinstance(n, Number))
             return self._exact(low + (high - low) * stream.uniform(0.05, 0.95))
         with self.fresh_indices({}):
-            return self._evaluate(stream.choice(found.choices), self)
+            return self.evaluate(stream.choice(found.choices))
 
     def _untyped(self, key: str, stream: random.Random) -> Value:
         if key == "e":
