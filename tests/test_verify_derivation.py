@@ -24,6 +24,7 @@ from mlproof.parameters import pack, views
 from mlproof.penalties import no_penalty
 from mlproof.verification.document.arrays import is_array
 from mlproof.verification.document.evaluate import evaluate
+from mlproof.verification.document.gathering import notation_of
 from mlproof.verification.document.notation import Notation
 from mlproof.verification.document.numbers import Arithmetic, plain
 from mlproof.verification.document.reading import read_document
@@ -64,7 +65,7 @@ def test_at_least_95_percent_of_the_claims_are_checked(report: DocumentReport) -
 @cache
 def derivation() -> tuple[list[Statement], Notation]:
     statements = statements_of(read_document(DERIVATION).blocks)
-    return statements, Notation(statements)
+    return statements, notation_of(statements)
 
 
 def stated(left: str) -> tuple[Statement, int]:

@@ -18,6 +18,7 @@ from homework import HOMEWORK, repaired
 
 from mlproof import verify_document
 from mlproof.verification.document.edits import Edit, edits
+from mlproof.verification.document.gathering import notation_of
 from mlproof.verification.document.judge import Chain, Judge
 from mlproof.verification.document.notation import Notation
 from mlproof.verification.document.numbers import Arithmetic
@@ -73,7 +74,7 @@ ELSEWHERE = (
 def read(text: str) -> tuple[list[Statement], Notation, Judge]:
     cutter = Cutter(read_text(text).blocks)
     statements = cutter.cut()
-    notation = Notation(statements)
+    notation = notation_of(statements)
     return statements, notation, Judge(notation, "en", cutter.macros)
 
 

@@ -24,13 +24,13 @@ from mlproof.verification.document.named import (
     applied,
     function_of,
 )
-from mlproof.verification.document.notation import (
-    Reading,
+from mlproof.verification.document.names import (
     index_parts,
     name_of,
     parts_of,
     unwrapped,
 )
+from mlproof.verification.document.notation import Reading
 from mlproof.verification.document.numbers import Dual, new_level, plain
 from mlproof.verification.document.scripts import entry_of, power, read_symbol
 from mlproof.verification.document.syntax import (

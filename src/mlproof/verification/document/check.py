@@ -3,11 +3,11 @@
 import os
 
 from mlproof.verification.document.code import CodeChecker
+from mlproof.verification.document.gathering import notation_of
 from mlproof.verification.document.judge import Judge
 from mlproof.verification.document.judging import judged
 from mlproof.verification.document.layout import Layout, layout_set
 from mlproof.verification.document.lint import lint
-from mlproof.verification.document.notation import Notation
 from mlproof.verification.document.reading import Document, read_document, read_text
 from mlproof.verification.document.report import Claim, DocumentReport, Lint
 from mlproof.verification.document.statements import Cutter
@@ -32,7 +32,7 @@ def verify_document(
 def _verified(document: Document, run_code: bool, language: str) -> DocumentReport:
     cutter = Cutter(document.blocks)
     statements = cutter.cut()
-    notation = Notation(statements)
+    notation = notation_of(statements)
 
     def judge(layout: Layout) -> Judge:
         return Judge(notation, language, cutter.macros, layout)

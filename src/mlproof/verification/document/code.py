@@ -21,15 +21,12 @@ from mlproof.verification.document.blocks import Block, Kind
 from mlproof.verification.document.evaluate import evaluate
 from mlproof.verification.document.lint import note
 from mlproof.verification.document.messages import say
-from mlproof.verification.document.notation import (
-    Notation,
-    own_words,
-    shape_in_words,
-)
+from mlproof.verification.document.notation import Notation
 from mlproof.verification.document.numbers import Arithmetic, Undefined, plain
 from mlproof.verification.document.report import Claim, Lint, Place, Verdict
 from mlproof.verification.document.running import Outcome, run_snippets
-from mlproof.verification.document.statements import Statement
+from mlproof.verification.document.sets import shape_in_words
+from mlproof.verification.document.statements import Statement, own_words
 from mlproof.verification.document.syntax import Derivative, Name, Node
 from mlproof.verification.document.world import DRAWS, NeedIndex, World
 

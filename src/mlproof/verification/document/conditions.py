@@ -12,10 +12,7 @@ from mlproof.verification.document.arrays import (
     is_array,
     map_entries,
 )
-from mlproof.verification.document.notation import (
-    name_of,
-    unwrapped,
-)
+from mlproof.verification.document.names import name_of, unwrapped
 from mlproof.verification.document.numbers import Dual, Undefined, plain
 from mlproof.verification.document.syntax import (
     Cases,

@@ -20,9 +20,7 @@ from mlproof.verification.document.dots import (
     Pattern,
 )
 from mlproof.verification.document.layout import Layout
-from mlproof.verification.document.notation import (
-    unwrapped,
-)
+from mlproof.verification.document.names import unwrapped
 from mlproof.verification.document.numbers import Dual, new_level
 from mlproof.verification.document.scripts import family_of
 from mlproof.verification.document.syntax import (

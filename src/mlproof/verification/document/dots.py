@@ -21,7 +21,7 @@ from mlproof.verification.document.arrays import (
     empty,
     is_array,
 )
-from mlproof.verification.document.notation import index_parts, unwrapped
+from mlproof.verification.document.names import index_parts, unwrapped
 from mlproof.verification.document.syntax import (
     Binary,
     Dots,

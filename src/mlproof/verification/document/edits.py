@@ -7,12 +7,8 @@ factor, a transposition.  The likelier ones come first.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mlproof.verification.document.notation import (
-    Notation,
-    index_parts,
-    name_of,
-    unwrapped,
-)
+from mlproof.verification.document.names import index_parts, name_of, unwrapped
+from mlproof.verification.document.notation import Notation
 from mlproof.verification.document.syntax import (
     Beside,
     Big,

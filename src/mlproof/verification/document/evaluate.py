@@ -50,10 +50,7 @@ from mlproof.verification.document.named import (
     kronecker,
     norm,
 )
-from mlproof.verification.document.notation import (
-    index_parts,
-    name_of,
-)
+from mlproof.verification.document.names import index_parts, name_of
 from mlproof.verification.document.scripts import read_symbol
 from mlproof.verification.document.sums import big
 from mlproof.verification.document.syntax import (

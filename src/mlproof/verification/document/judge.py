@@ -26,14 +26,8 @@ from mlproof.verification.document.lint import note, unused_indices
 from mlproof.verification.document.macros import Macro
 from mlproof.verification.document.messages import reason, say
 from mlproof.verification.document.named import is_function_name
-from mlproof.verification.document.notation import (
-    Notation,
-    Reading,
-    name_of,
-    range_of,
-    shape_in_words,
-    unwrapped,
-)
+from mlproof.verification.document.names import name_of, unwrapped
+from mlproof.verification.document.notation import Notation, Reading
 from mlproof.verification.document.numbers import Arithmetic, Undefined, plain
 from mlproof.verification.document.points import (
     Point,
@@ -48,6 +42,7 @@ from mlproof.verification.document.points import (
 from mlproof.verification.document.prove import proved
 from mlproof.verification.document.repair import Repairer, counted
 from mlproof.verification.document.report import Claim, Lint, Place, Verdict
+from mlproof.verification.document.sets import range_of, shape_in_words
 from mlproof.verification.document.shapes import product_shape
 from mlproof.verification.document.statements import Member, Statement
 from mlproof.verification.document.syntax import (

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 
 from mlproof.verification.document.blocks import Block, Kind
 from mlproof.verification.document.messages import lint_message
-from mlproof.verification.document.notation import (
-    Notation,
+from mlproof.verification.document.names import (
     bound_names,
     canonical,
     name_of,
     parts_of,
 )
+from mlproof.verification.document.notation import Notation
 from mlproof.verification.document.report import Lint, Place
 from mlproof.verification.document.source import Source
 from mlproof.verification.document.statements import Statement

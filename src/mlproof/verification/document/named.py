@@ -11,7 +11,8 @@ from mlproof.verification.document.arrays import (
     is_array,
     map_entries,
 )
-from mlproof.verification.document.notation import Reading, name_of
+from mlproof.verification.document.names import name_of
+from mlproof.verification.document.notation import Reading
 from mlproof.verification.document.numbers import RULES, plain
 from mlproof.verification.document.syntax import Name, Node, Number
 from mlproof.verification.document.vocabulary import FUNCTIONS

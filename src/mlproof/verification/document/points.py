@@ -24,8 +24,10 @@ from mlproof.verification.document.conditions import evaluate_condition, truth
 from mlproof.verification.document.dots import Pattern, settle
 from mlproof.verification.document.evaluate import evaluate
 from mlproof.verification.document.layout import Layout
-from mlproof.verification.document.notation import Notation, name_of, range_of
+from mlproof.verification.document.names import name_of
+from mlproof.verification.document.notation import Notation
 from mlproof.verification.document.numbers import Arithmetic, Undefined, plain
+from mlproof.verification.document.sets import range_of
 from mlproof.verification.document.statements import Member, Statement
 from mlproof.verification.document.syntax import (
     Node,

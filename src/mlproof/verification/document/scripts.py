@@ -16,10 +16,8 @@ from mlproof.verification.document.arrays import (
 from mlproof.verification.document.dots import (
     Pattern,
 )
-from mlproof.verification.document.notation import (
-    Reading,
-    name_of,
-)
+from mlproof.verification.document.names import name_of
+from mlproof.verification.document.notation import Reading
 from mlproof.verification.document.numbers import Dual, plain
 from mlproof.verification.document.syntax import (
     Name,

@@ -1,6 +1,6 @@
 r"""Products of shapes: ``(m \times n) \cdot (n \times d) \to m \times d``."""
 
-from mlproof.verification.document.notation import canonical, unwrapped
+from mlproof.verification.document.names import canonical, unwrapped
 from mlproof.verification.document.syntax import (
     Binary,
     Group,

@@ -282,6 +282,11 @@ class Cutter:
 _HEADED_FOR_ALL = re.compile(r"\\forall\s*$|(?:for all|for every|pour tout)\s*$", re.I)
 
 
+def own_words(statement: Statement) -> str:
+    """The words since the formula before."""
+    return statement.words.rsplit("$", 1)[-1]
+
+
 def statements_of(blocks: list[Block]) -> list[Statement]:
     """What the formulas of a document state."""
     return Cutter(blocks).cut()

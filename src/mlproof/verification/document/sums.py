@@ -14,11 +14,7 @@ from mlproof.verification.document.conditions import truth
 from mlproof.verification.document.named import (
     applied,
 )
-from mlproof.verification.document.notation import (
-    bound_names,
-    name_of,
-    parts_of,
-)
+from mlproof.verification.document.names import bound_names, name_of, parts_of
 from mlproof.verification.document.numbers import Undefined
 from mlproof.verification.document.syntax import (
     Big,

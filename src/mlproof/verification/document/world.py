@@ -22,13 +22,8 @@ from mlproof.verification.document.arrays import (
     is_array,
 )
 from mlproof.verification.document.layout import Layout
-from mlproof.verification.document.notation import (
-    SEVERAL,
-    Definition,
-    Notation,
-    Type,
-    name_of,
-)
+from mlproof.verification.document.names import name_of
+from mlproof.verification.document.notation import SEVERAL, Definition, Notation, Type
 from mlproof.verification.document.numbers import (
     Arithmetic,
     Undefined,
