@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mlproof import verify_document
-from mlproof.verification.document.running import Outcome, run_snippets
+from mlproof.verification.document.marking.running import Outcome, run_snippets
 
 NETWORK = r"""
 Let $W \in \mathbb{R}^{m \times d}$, $x \in \mathbb{R}^d$, $y \in \{1, \dots, m\}$

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from mlproof.verification.document.blocks import Block, Kind
-from mlproof.verification.document.reading import (
+from mlproof.verification.document.text.blocks import Block, Kind
+from mlproof.verification.document.text.reading import (
     DocumentError,
     read_document,
     read_text,

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from mlproof.verification.document.blocks import Kind
-from mlproof.verification.document.reading import read_document
-from mlproof.verification.document.tokens import TokenKind, tokens
+from mlproof.verification.document.text.blocks import Kind
+from mlproof.verification.document.text.reading import read_document
+from mlproof.verification.document.text.tokens import TokenKind, tokens
 
 SEED = Path(__file__).parents[2] / "shared" / "seed" / "devoir3.md"
 PAGE = Path(__file__).parents[1] / "docs" / "derivation.md"

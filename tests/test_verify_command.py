@@ -13,8 +13,8 @@ from traces import assert_page
 
 from mlproof import cli, report
 from mlproof.verification.document import check
-from mlproof.verification.document.reading import read_document
 from mlproof.verification.document.report import Claim, DocumentReport, Place, Verdict
+from mlproof.verification.document.text.reading import read_document
 
 Run = Callable[..., tuple[int, str, str]]
 

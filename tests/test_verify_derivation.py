@@ -22,15 +22,15 @@ from mlproof.losses import OUTPUTS
 from mlproof.network import Theta, backward, forward, risk
 from mlproof.parameters import pack, views
 from mlproof.penalties import no_penalty
-from mlproof.verification.document.arrays import is_array
-from mlproof.verification.document.evaluate import evaluate
-from mlproof.verification.document.gathering import notation_of
-from mlproof.verification.document.notation import Notation
-from mlproof.verification.document.numbers import Arithmetic, plain
-from mlproof.verification.document.reading import read_document
+from mlproof.verification.document.notation.gathering import notation_of
+from mlproof.verification.document.notation.notation import Notation
 from mlproof.verification.document.report import DocumentReport
-from mlproof.verification.document.statements import Statement, statements_of
-from mlproof.verification.document.world import DRAWS, World
+from mlproof.verification.document.text.reading import read_document
+from mlproof.verification.document.text.statements import Statement, statements_of
+from mlproof.verification.document.values.arrays import is_array
+from mlproof.verification.document.values.evaluate import evaluate
+from mlproof.verification.document.values.numbers import Arithmetic, plain
+from mlproof.verification.document.values.world import DRAWS, World
 
 DERIVATION = Path(__file__).parents[1] / "docs" / "derivation.md"
 

@@ -17,12 +17,16 @@ import pytest
 from homework import HOMEWORK, repaired
 
 from mlproof import verify_document
-from mlproof.verification.document.edits import Edit, edits
-from mlproof.verification.document.gathering import notation_of
-from mlproof.verification.document.judge import Chain, Judge
-from mlproof.verification.document.notation import Notation
-from mlproof.verification.document.numbers import Arithmetic
-from mlproof.verification.document.points import (
+from mlproof.verification.document.marking.edits import Edit, edits
+from mlproof.verification.document.marking.judge import Chain, Judge
+from mlproof.verification.document.marking.repair import Repairer
+from mlproof.verification.document.notation.gathering import notation_of
+from mlproof.verification.document.notation.notation import Notation
+from mlproof.verification.document.report import Claim
+from mlproof.verification.document.text.reading import read_text
+from mlproof.verification.document.text.statements import Cutter, Member, Statement
+from mlproof.verification.document.values.numbers import Arithmetic
+from mlproof.verification.document.values.points import (
     Prober,
     Setting,
     differ,
@@ -30,11 +34,7 @@ from mlproof.verification.document.points import (
     same_shape,
     settled,
 )
-from mlproof.verification.document.reading import read_text
-from mlproof.verification.document.repair import Repairer
-from mlproof.verification.document.report import Claim
-from mlproof.verification.document.statements import Cutter, Member, Statement
-from mlproof.verification.document.world import Draw
+from mlproof.verification.document.values.world import Draw
 
 ROOT = Path(__file__).parents[1]
 FOREIGN = "functors_and_reactions.md"

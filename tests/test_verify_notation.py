@@ -8,9 +8,9 @@ from textwrap import dedent
 import pytest
 
 from mlproof import verify_document
-from mlproof.verification.document.layout import Layout, LayoutError
-from mlproof.verification.document.reading import DocumentError
 from mlproof.verification.document.report import DocumentReport
+from mlproof.verification.document.text.reading import DocumentError
+from mlproof.verification.document.values.layout import Layout, LayoutError
 
 SAID = r"Let $W$ be a $d \times m$ matrix and $x \in \mathbb{R}^d$."
 CLAIM = r"$$(W x)_i = \sum_{j=1}^d W_{ij} x_j$$"

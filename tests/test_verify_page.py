@@ -10,7 +10,6 @@ from rich.cells import cell_len
 from traces import Reader, assert_page
 
 from mlproof.verification.document.listing import listing, summary
-from mlproof.verification.document.reading import Document, read_text
 from mlproof.verification.document.report import (
     Claim,
     DocumentReport,
@@ -18,6 +17,7 @@ from mlproof.verification.document.report import (
     Place,
     Verdict,
 )
+from mlproof.verification.document.text.reading import Document, read_text
 from mlproof.verification.document.words import visible
 
 DERIVATION = """\

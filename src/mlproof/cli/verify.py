@@ -47,7 +47,7 @@ def verify(
     """
     from mlproof.files import check_writable, whole_file
     from mlproof.verification.document.listing import outcome
-    from mlproof.verification.document.reading import read_document
+    from mlproof.verification.document.text.reading import read_document
     from mlproof.verification.document.words import counted, word
 
     _check_options(documents, html, summary=summary, everything=everything)

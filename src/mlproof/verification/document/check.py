@@ -2,15 +2,19 @@
 
 import os
 
-from mlproof.verification.document.code import CodeChecker
-from mlproof.verification.document.gathering import notation_of
-from mlproof.verification.document.judge import Judge
-from mlproof.verification.document.judging import judged
-from mlproof.verification.document.layout import Layout, layout_set
-from mlproof.verification.document.lint import lint
-from mlproof.verification.document.reading import Document, read_document, read_text
+from mlproof.verification.document.marking.code import CodeChecker
+from mlproof.verification.document.marking.judge import Judge
+from mlproof.verification.document.marking.judging import judged
+from mlproof.verification.document.marking.lint import lint
+from mlproof.verification.document.notation.gathering import notation_of
 from mlproof.verification.document.report import Claim, DocumentReport, Lint
-from mlproof.verification.document.statements import Cutter
+from mlproof.verification.document.text.reading import (
+    Document,
+    read_document,
+    read_text,
+)
+from mlproof.verification.document.text.statements import Cutter
+from mlproof.verification.document.values.layout import Layout, layout_set
 
 
 def verify_document(

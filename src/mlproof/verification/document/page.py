@@ -20,7 +20,7 @@ from mlproof.verification.document.report import (
     Place,
     Verdict,
 )
-from mlproof.verification.document.source import Source
+from mlproof.verification.document.text.source import Source
 from mlproof.verification.document.words import (
     capital,
     layout_said,

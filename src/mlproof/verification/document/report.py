@@ -4,9 +4,9 @@ import json
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from mlproof.verification.document.layout import Layout
-from mlproof.verification.document.reading import Document
-from mlproof.verification.document.source import Source
+from mlproof.verification.document.text.reading import Document
+from mlproof.verification.document.text.source import Source
+from mlproof.verification.document.values.layout import Layout
 
 
 class Verdict(StrEnum):

@@ -1,0 +1,106 @@
+"""The smallest change of a member that makes it agree with its neighbours."""
+
+import time
+
+from mlproof.verification.document.marking.edits import Edit, edits
+from mlproof.verification.document.notation.notation import Notation
+from mlproof.verification.document.text.grammar import NotUnderstood, parse
+from mlproof.verification.document.text.macros import Macro, expanded
+from mlproof.verification.document.text.source import Source
+from mlproof.verification.document.text.statements import Member
+from mlproof.verification.document.text.syntax import Group
+from mlproof.verification.document.text.tokens import tokens
+from mlproof.verification.document.values.arrays import IllTyped, Unknown
+from mlproof.verification.document.values.points import (
+    Prober,
+    Setting,
+    differ,
+    failed,
+    same_shape,
+    settled,
+)
+from mlproof.verification.document.values.world import DRAWS, Draw
+
+TRIED = 600  # changes at most
+SECONDS = 2.0  # and not longer
+
+
+class Repairer:
+    """Tries changes of a member at the points of its chain."""
+
+    def __init__(
+        self, prober: Prober, setting: Setting, macros: dict[str, Macro] | None = None
+    ):
+        self.prober, self.setting = prober, setting
+        self.macros = macros or {}
+
+    def repaired(self, wrong: Member, sound: list[Member]) -> str | None:
+        """The member with the one change that makes it agree with the sound ones."""
+        if wrong.formula is None or not sound:
+            return None
+        others = tuple(m.formula for m in sound if m.formula is not None)
+        text = wrong.source.text
+        end = time.monotonic() + SECONDS
+        found = edits(wrong.formula, text, self.prober.notation, others)
+        for number, edit in enumerate(found):
+            if number > TRIED or time.monotonic() > end:
+                return None
+            changed = self._changed(wrong, edit)
+            if changed is not None and self._agrees(changed, sound):
+                return changed.text
+        return None
+
+    def _changed(self, wrong: Member, edit: Edit) -> Member | None:
+        text = edit.applied(wrong.source.text, wrong.start, wrong.end)
+        source = Source(text, wrong.source.cell)
+        try:
+            formula = parse(expanded(tokens(text), self.macros))
+        except (NotUnderstood, RecursionError):
+            return None
+        return Member(source, 0, len(text), formula)
+
+    def _agrees(self, changed: Member, sound: list[Member]) -> bool:
+        members = [changed, *sound[:2]]
+        # The first draw sorts out nearly all.
+        return all(self._agrees_at(members, draw) for draw in DRAWS[:3])
+
+    def _agrees_at(self, members: list[Member], draw: Draw) -> bool:
+        compared = 0
+        points = self.prober.of_draw(members, self.setting, draw, self.prober.double)
+        for point in points:
+            mine = point.outcomes[0]
+            if isinstance(mine, (IllTyped, Unknown)):
+                return False
+            for other, member in zip(point.outcomes[1:], members[1:], strict=True):
+                if failed(mine) or failed(other):
+                    continue
+                nodes = (members[0].formula, member.formula)
+                try:
+                    a, b = settled(mine, other, point, nodes)  # type: ignore[arg-type]
+                except (IllTyped, Unknown):
+                    return False
+                if not same_shape(a, b) or differ(a, b, 1e-8):
+                    return False
+                compared += 1
+        return bool(compared) or not points
+
+
+def counted(key: str, notation: Notation, text: str) -> str | None:
+    """How many scalars a set of arrays holds, as a sum of products of their sizes."""
+    of = notation.counted(key)
+    if of is None:
+        return None
+    body = notation.definitions[of][0].body
+    if not isinstance(body, Group):
+        return None
+    terms = []
+    for item in body.items:
+        reading = notation.reading(item)
+        if reading is None:
+            return None
+        found = notation.types.get(notation.known(reading.key), [])
+        sizes = next((t.sizes for t in found if t.kind == "array"), None)
+        if sizes is None:
+            return None
+        terms.append(" ".join(text[s.start : s.end] for s in sizes))
+    return " + ".join(terms)

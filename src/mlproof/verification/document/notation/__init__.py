@@ -1,0 +1,1 @@
+"""The notation of a document: what its symbols and their scripts are."""

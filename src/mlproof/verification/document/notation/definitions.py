@@ -1,0 +1,220 @@
+r"""What a document defines: the equalities that give symbols their meaning."""
+
+import re
+
+from mlproof.verification.document.notation.names import (
+    canonical,
+    folded,
+    index_like,
+    index_parts,
+    name_of,
+    parts_of,
+    unwrapped,
+)
+from mlproof.verification.document.notation.notation import Definition, Notation
+from mlproof.verification.document.notation.sets import range_of
+from mlproof.verification.document.text.statements import Statement, own_words
+from mlproof.verification.document.text.syntax import (
+    Beside,
+    Dots,
+    Group,
+    Listed,
+    Matrix,
+    Name,
+    Node,
+    Number,
+    Root,
+    Script,
+)
+from mlproof.verification.document.text.vocabulary import FUNCTIONS
+
+_ANEW = re.compile(r"(?:^|[\s(])(?:let|soit|soient|posons|redefine)\b[^.$]*$", re.I)
+
+
+_GIVEN = re.compile(r"\b(?:with|where|and|let|avec|où|et|soit|small|petit)\s*$", re.I)
+
+
+_ORDERS = {"<", "<=", ">", ">="}
+
+
+def define(notation: Notation) -> None:
+    for name in list(notation.facts.below):
+        for below in notation.facts.below[name]:
+            if any(name_of(p) in notation.facts.bound for p in index_parts(below)):
+                notation.array_names[name] += 1
+    # A symbol that is defined has a tag if it never goes without.
+    for statement in notation.statements:
+        if statement.is_condition or not statement.relations:
+            continue
+        if statement.relations[0] not in ("=", ":="):
+            continue
+        _tags_of(notation, statement.members[0].formula)
+    notation.forget()
+    for order, statement in enumerate(notation.statements):
+        if statement.is_condition or not statement.relations:
+            continue
+        if statement.relations[0] in ("=", ":="):
+            _definition(notation, order, statement)
+    notation.forget()
+    for order, statement in enumerate(notation.statements):
+        if statement.relations and set(statement.relations) <= _ORDERS:
+            _constraint(notation, order, statement)
+    _alias(notation)
+
+
+def _tags_of(notation: Notation, left: Node | None) -> None:
+    if isinstance(left, Beside) and left.items:
+        left = left.items[0]
+    if not isinstance(left, Script) or not isinstance(left.base, Name):
+        return
+    name = name_of(left.base) or ""
+    for part in parts_of(left.above):
+        bare = isinstance(part, Name) and part.text not in ("T", "top", "intercal")
+        if bare and name not in ("e",) and not notation.facts.alone[name]:
+            notation.tagged.add((name, canonical(part)))
+    if left.below is not None and left.above is None:
+        names = [name_of(p) for p in index_parts(left.below)]
+        known = notation.facts.bound | set(notation.ranges)
+        if not any(n in known for n in names) and not notation.array_names[name]:
+            notation.subtagged.add((name, canonical(left.below)))
+
+
+def _definition(notation: Notation, order: int, statement: Statement) -> None:
+    left, right = statement.members[0].formula, statement.members[1].formula
+    if left is None or right is None or isinstance(right, (Dots, Listed)):
+        return
+    if range_of(statement) is not None:
+        return
+    parameters: tuple[str, ...] = ()
+    introduces = statement.introduces or statement.relations[0] == ":="
+    head = unwrapped(left)
+    if isinstance(head, Beside) and len(head.items) == 2:
+        head, group = head.items
+        if not isinstance(group, Group) or group.bracket not in ("(", "["):
+            return
+        named = [_parameter(notation, item) for item in group.items]
+        if None in named:
+            return
+        parameters = tuple(n for n in named if n is not None)
+    base = head.base if isinstance(head, Script) else head
+    if not isinstance(base, Name) or (base.text in FUNCTIONS and base.word):
+        return
+    if parameters and base.text in FUNCTIONS:
+        return
+    reading = notation.reading(head)
+    if reading is None or reading.marks or reading.primes:
+        return
+    if isinstance(unwrapped(right), Matrix) and len(reading.indices) == 1:
+        # M_t is a matrix for every t.
+        notation.subfamilies.add(name_of(base) or "")
+        notation.forget()
+        again = notation.reading(head)
+        reading = reading if again is None else again
+    if reading.power is not None:
+        square = isinstance(reading.power, Number) and reading.power.value == 2
+        if not square or notation.definitions.get(reading.key) or reading.indices:
+            return
+        if any(t.kind != "number" for t in notation.types.get(reading.key, [])):
+            return
+        right = Root(right.start, right.end, right, None)
+    bare = isinstance(unwrapped(right), (Name, Number))
+    if reading.key in notation.facts.bound and not parameters and bare:
+        return
+    if isinstance(right, Number) and not (statement.display or introduces):
+        return  # "the probability that y = 1" defines nothing
+    if (
+        reading.key in notation.sizes
+        and reading.key not in notation.facts.bound
+        and bare
+    ):
+        return
+    if reading.key.endswith("[]") and reading.key[:-2] in notation.sizes:
+        notation.size_values[reading.key].append((reading.indices[0], right))
+        return
+    named_indices = [name_of(i) for i in reading.indices]
+    if None in named_indices or len(set(named_indices)) < len(named_indices):
+        return
+    if any(n not in notation.facts.bound and not index_like(n) for n in named_indices):
+        return
+    if notation.mentions(right, reading.key) and reading.family is None:
+        if reading.indices or not _only_indexed(notation, right, reading.key):
+            return
+        if any(t.kind == "array" for t in notation.types.get(reading.key, [])):
+            return  # a matrix written out
+        notation.numbers.add(reading.key)
+        notation.forget()
+    notation.definitions[reading.key].append(
+        Definition(
+            reading.key,
+            right,
+            order,
+            statement.section,
+            introduces,
+            introduces and bool(_ANEW.search(statement.words)),
+            parameters,
+            tuple(n for n in named_indices if n is not None),
+            reading.family,
+        )
+    )
+
+
+def _only_indexed(notation: Notation, node: Node, key: str) -> bool:
+    """Whether a symbol stands in a formula with indices only, as in sum_r s_r."""
+    for inner in node.walk():
+        if isinstance(inner, Script) and isinstance(inner.base, Name):
+            continue
+        reading = notation.reading(inner) if isinstance(inner, Name) else None
+        if reading is not None and reading.key == key:
+            return not any(
+                isinstance(other, Script) and other.base is inner and not other.below
+                for other in node.walk()
+            ) and any(
+                isinstance(other, Script) and other.base is inner
+                for other in node.walk()
+            )
+    return True
+
+
+def _parameter(notation: Notation, node: Node) -> str | None:
+    node = unwrapped(node)
+    if isinstance(node, (Name, Script)):
+        reading = notation.reading(node)
+        if reading is not None and not reading.indices:
+            return reading.key
+    return None
+
+
+def _constraint(notation: Notation, order: int, statement: Statement) -> None:
+    """An inequality of a symbol that has no other meaning limits its values."""
+    for member in statement.members:
+        node = member.formula
+        if isinstance(node, (Name, Script)):
+            reading = notation.reading(node)
+            if reading is None or notation.definitions.get(reading.key):
+                continue
+            notation.numbers_said.add(reading.key)
+            local = statement.is_condition and not _GIVEN.search(own_words(statement))
+            if not local:
+                notation.constraints[reading.key].append((order, statement))
+
+
+def _alias(notation: Notation) -> None:
+    """One letter in two cases or faces, where only one of them is known."""
+    known = set(notation.types) | set(notation.definitions)
+    for key in known:
+        said = any(not t.written for t in notation.types.get(key, []))
+        tagged = "^" in key and key.swapcase() != key
+        letter = re.split(r"[\^_]", key)[0]
+        swapped = letter.swapcase() + key[len(letter) :]
+        other = any(not t.written for t in notation.types.get(swapped, []))
+        if tagged and said and other:
+            notation.both_cases |= {letter, letter.swapcase()}
+    for key in list(notation.definitions):
+        # The entries of a bold vector are written thin.
+        bold = next((k for k in (f"bf {key}", f"vec {key}") if k in known), None)
+        by_entries = all(d.indices for d in notation.definitions[key])
+        if bold is not None and by_entries and not notation.facts.alone[key]:
+            notation.definitions[bold] += notation.definitions.pop(key)
+    known = set(notation.types) | set(notation.definitions)
+    for key in known:
+        notation.spellings[folded(key)].add(key)

@@ -1,0 +1,1 @@
+"""What formulas are worth: typed values at drawn points, with exact derivatives."""

@@ -1,0 +1,170 @@
+r"""What scripts do to a symbol: entries and rows, members of families, powers."""
+
+from typing import Any
+
+from mlproof.verification.document.notation.names import name_of
+from mlproof.verification.document.notation.notation import Reading
+from mlproof.verification.document.text.syntax import (
+    Name,
+    Node,
+)
+from mlproof.verification.document.values import arrays
+from mlproof.verification.document.values.arrays import (
+    Bundle,
+    Identity,
+    IllTyped,
+    Unknown,
+    Value,
+    column,
+    is_array,
+    shape_of,
+)
+from mlproof.verification.document.values.dots import (
+    Pattern,
+)
+from mlproof.verification.document.values.numbers import Dual, plain
+from mlproof.verification.document.values.world import NeedIndex, World
+
+
+def read_symbol(reading: Reading, world: World) -> Value:
+    """The value of a symbol with its scripts."""
+    notation = world.notation
+    key = notation.known(reading.key)
+    if reading.primes:
+        raise Unknown("prime of")
+    family: Any = None
+    if reading.family is not None:
+        family = family_of(reading.family, world)
+        base = notation.family_base(key)
+        if base is not None and not notation.types.get(key):
+            value = _member(key, base, family, world)
+        else:
+            value = world.value(key, family)
+    elif key.endswith("[]") and key[:-2] in notation.sizes:
+        if len(reading.indices) != 1:
+            raise Unknown("axes", symbol=key[:-2])
+        return world.size_of_layer(key, family_of(reading.indices[0], world))
+    elif reading.indices:
+        value = _base_of_entry(key, world)
+    elif key in world.indices:
+        value = world.indices[key]
+    else:
+        value = world.value(key)
+    if reading.indices:
+        value = entry_of(value, reading.indices, world, None, key)
+    for _ in reading.marks:
+        value = arrays.transpose(value)
+    if reading.power is not None:
+        exponent = world.evaluate(reading.power)
+        value = power(value, exponent, world)
+    return value
+
+
+def family_of(node: Node, world: World) -> int:
+    """Which one of a family; a letter without a value runs as far as it is said to."""
+    name = name_of(node)
+    if name is not None and name not in world.indices and not world.has_meaning(name):
+        raise NeedIndex(name, 0)
+    return world.whole(node)
+
+
+def _base_of_entry(key: str, world: World) -> Value:
+    if key in world.indices:
+        raise IllTyped("index of number", text=key)
+    return world.value(key)
+
+
+def _member(key: str, base: str, family: int, world: World) -> Value:
+    """One of a family, drawn like the symbol it is one of, or defined."""
+    if world.notation.definitions.get(key):
+        return world.value(key, family)
+    found = world.notation.definitions.get(base)
+    if found and not world.notation.types.get(base):
+        raise Unknown("family", name=base)
+    if world.is_label(base):
+        size = world.label_sizes.get(base)
+        if size is None:
+            world.value(base)
+            size = world.label_sizes.get(base, 2)
+        stream = world._random(f"{key} {family}")
+        return stream.randrange(size) + 1
+    return world.value(key, family)
+
+
+def entry_of(
+    value: Value,
+    indices: tuple[Node, ...],
+    world: World,
+    node: Node | None,
+    key: str = "",
+) -> Value:
+    shown = key or (world.text(node) if node is not None else "")
+    if isinstance(value, (Bundle, Pattern)):
+        raise Unknown("entry of")
+    if not is_array(value):
+        raise IllTyped("index of number", text=shown)
+    shape = shape_of(value)
+    if len(indices) != len(shape):
+        if len(shape) == 2 and len(indices) == 1 and value.shape[0] == 1:
+            shape = (value.shape[1],)
+            value = value.T
+        elif len(indices) == 1 and len(shape) == 2:
+            raise Unknown("row of matrix", name=shown)
+        elif len(indices) == 2 and any(_is_dot(i) for i in indices):
+            pass
+        else:
+            raise IllTyped("axes", text=shown, given=len(indices), shape=shape)
+    if len(indices) == 2 and any(_is_dot(i) for i in indices):
+        return _row_or_column(value, indices, world, shown)
+    places = []
+    for index, size in zip(indices, shape, strict=True):
+        place = world.index_value(index, size)
+        if not 1 <= place <= size:
+            raise IllTyped(
+                "out of range",
+                text=shown,
+                index=world.text(index) if index.end else name_of(index),
+                size=size,
+                place=place,
+            )
+        places.append(place - 1)
+    return value[places[0], places[1] if len(places) > 1 else 0]
+
+
+def _is_dot(node: Node) -> bool:
+    return isinstance(node, Name) and node.text in ("cdot", ":")
+
+
+def _row_or_column(
+    value: Value, indices: tuple[Node, ...], world: World, shown: str
+) -> Value:
+    row, col = indices
+    axis, node = (1, row) if _is_dot(col) else (0, col)
+    size = value.shape[1 - axis]
+    place = world.index_value(node, size)
+    if not 1 <= place <= size:
+        raise IllTyped("out of range", text=shown, index="", size=size, place=place)
+    entries = value[place - 1, :] if axis == 1 else value[:, place - 1]
+    return column(list(entries))
+
+
+def power(value: Value, exponent: Value, world: World) -> Value:
+    if is_array(exponent):
+        raise IllTyped("power", shape=shape_of(exponent))
+    if isinstance(value, (Bundle, Pattern)):
+        raise Unknown("product of")
+    if isinstance(value, Identity):
+        return Identity(world.arithmetic.power(value.scale, exponent))
+    if not is_array(value):
+        return world.arithmetic.power(value, exponent)
+    bare = plain(exponent)
+    if isinstance(exponent, Dual) or bare != int(bare):
+        raise Unknown("power of array")
+    if bare == -1:
+        return arrays.inverse(world.arithmetic, value)
+    if value.shape[0] != value.shape[1]:
+        raise Unknown("power of array")
+    product = value
+    for _ in range(int(bare) - 1):
+        product = arrays.multiply(product, value)
+    return product
