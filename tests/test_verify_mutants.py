@@ -18,7 +18,7 @@ from homework import HOMEWORK, repaired
 
 from mlproof import verify_document
 from mlproof.verification.document.marking.edits import Edit, edits
-from mlproof.verification.document.marking.judge import Chain, Judge
+from mlproof.verification.document.marking.judge import Judge
 from mlproof.verification.document.marking.repair import Repairer
 from mlproof.verification.document.notation.gathering import notation_of
 from mlproof.verification.document.notation.notation import Notation
@@ -121,7 +121,7 @@ def leaves_the_value(
 ) -> bool:
     """Whether a member is everywhere what the one in its place is."""
     prober = Prober(judge.notation, statement, order)
-    setting = Chain(judge, statement, order).setting
+    setting = judge.chain(statement, order).setting
     right = statement.members[place]
     if right.formula is None or member.formula is None:
         return False

@@ -71,7 +71,7 @@ def judged(
         .with_those_of(found)
         for other in (Layout.ROWS, Layout.DENOMINATOR)
     ]
-    return _best(found, others, judge(first).language)
+    return _best(found, others, judge(first).wording.language)
 
 
 def _best(found: Judged, others: list[Judged], language: str) -> Judged:
