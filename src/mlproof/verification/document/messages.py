@@ -209,6 +209,12 @@ _CATALOGUE: dict[str, tuple[str, str]] = {
         "non compris : les membres diffèrent si {symbols} sont des nombres, et rien ne "
         "dit ce que c'est ; déclarez-les",
     ),
+    "said": (
+        "not understood: the sides differ, but the text says more of {symbol} "
+        "({words}) than is taken into account",
+        "non compris : les membres diffèrent, mais le texte dit de {symbol} plus "
+        "({words}) que ce dont il est tenu compte",
+    ),
     "spoken of": (
         "not understood: the sides differ, but the sentence seems to speak of this "
         "equality and not to claim it",

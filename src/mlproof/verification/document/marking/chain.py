@@ -42,6 +42,7 @@ from mlproof.verification.document.values.arrays import (
     is_array,
 )
 from mlproof.verification.document.values.conditions import compare
+from mlproof.verification.document.values.drawn import MODELLED
 from mlproof.verification.document.values.layout import Layout
 from mlproof.verification.document.values.named import is_function_name
 from mlproof.verification.document.values.numbers import Arithmetic, Undefined, plain
@@ -422,10 +423,24 @@ class Chain(Members):
         if undeclared:
             message = self.wording.say("undeclared", symbols=", ".join(undeclared))
             return Claim(place_of(member), Verdict.NOT_UNDERSTOOD, message), False
+        said = self._said()
+        if said is not None:
+            symbol, words = said
+            message = self.wording.say("said", symbol=symbol, words=words)
+            return Claim(place_of(member), Verdict.NOT_UNDERSTOOD, message), False
         if self._spoken_of():
             message = self.wording.say("spoken of")
             return Claim(place_of(member), Verdict.NOT_UNDERSTOOD, message), False
         return self._false(i, found.different, against), True
+
+    def _said(self) -> tuple[str, str] | None:
+        """A symbol and what is said of it, where values drawn have no such property."""
+        for point in self.points[:1]:
+            for key in sorted(point.world.used):
+                for name, words in self.notation.properties.get(key, {}).items():
+                    if name not in MODELLED:
+                        return key, words
+        return None
 
     def _spoken_of(self) -> bool:
         """Whether a formula in a sentence is what it speaks of, not what it says."""

@@ -66,7 +66,7 @@ class Judge:
             return self._all(
                 statement, Verdict.DEFINITION, self.wording.say("declaration")
             )
-        if order in self.notation.sums_to_one.values():
+        if order in self.notation.assumptions:
             symbol = statement.members[0].text
             message = self.wording.say("assumption", symbol=symbol)
             return self._all(statement, Verdict.DEFINITION, message)

@@ -289,8 +289,8 @@ def _is_size(notation: Notation, node: Node) -> bool:
 
 
 def declare_by_words(notation: Notation) -> None:
-    r"""``\sigma`` is the sigmoid; ``u`` is the vector of ones; ``q`` sums to 1."""
-    for order, statement in enumerate(notation.statements):
+    r"""``\sigma`` is the sigmoid; ``u`` is the vector of ones."""
+    for statement in notation.statements:
         formula = statement.members[0].formula
         if formula is None:
             continue
@@ -308,7 +308,6 @@ def declare_by_words(notation: Notation) -> None:
                 ones = True  # "the vector u of ones"
             if ones and set(statement.relations) <= {"in"}:
                 notation.ones.add(key)
-        _normalised(notation, order, statement)
 
 
 def _bare_key(notation: Notation, node: Node) -> str | None:
@@ -316,24 +315,6 @@ def _bare_key(notation: Notation, node: Node) -> str | None:
     if reading is None or reading.indices or reading.power or reading.marks:
         return None
     return reading.key
-
-
-def _normalised(notation: Notation, order: int, statement: Statement) -> None:
-    r"""An assumption that the entries of a symbol sum to 1."""
-    if statement.relations != ["="] or statement.display:
-        return
-    left, right = (m.formula for m in statement.members)
-    if not (isinstance(left, Big) and left.name == "sum"):
-        return
-    if not (isinstance(right, Number) and right.value == 1):
-        return
-    body = left.body
-    if not isinstance(body, Script) or not isinstance(body.base, Name):
-        return
-    name = name_of(body.base) or ""
-    typed = any(t.kind == "array" for t in notation.types.get(name, []))
-    if typed and body.below is not None and body.above is None:
-        notation.sums_to_one[name] = order
 
 
 def _sizes_of_sums(notation: Notation, formula: Node) -> None:

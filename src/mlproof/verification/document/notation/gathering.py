@@ -10,6 +10,7 @@ from mlproof.verification.document.notation.declarations import (
 )
 from mlproof.verification.document.notation.definitions import define
 from mlproof.verification.document.notation.notation import Notation
+from mlproof.verification.document.notation.properties import assume
 from mlproof.verification.document.notation.usage import gather
 from mlproof.verification.document.text.statements import Statement
 from mlproof.verification.document.text.syntax import (
@@ -31,6 +32,7 @@ def notation_of(statements: list[Statement]) -> Notation:
     define(notation)
     _correct(notation)
     notation.forget()
+    assume(notation)
     _gather_indices(notation)
     notation.labels_found = notation.labels()
     _numbers_derived(notation)

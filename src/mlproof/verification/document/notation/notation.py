@@ -105,7 +105,9 @@ class Notation:
         self.both_cases: set[str] = set()  # letters that are two things, h and H
         self.named_functions: dict[str, str] = {}  # sigma, by words
         self.ones: set[str] = set()  # vectors of ones
-        self.sums_to_one: dict[str, int] = {}  # and the statement that says so
+        # What is said of a symbol beyond its shape, and in which words.
+        self.properties: defaultdict[str, dict[str, str]] = defaultdict(dict)
+        self.assumptions: set[int] = set()  # statements that say such a property
         self.subfamilies: set[str] = set()  # x where x_i is a vector for every i
         self.aliases: dict[str, str] = {}
         self.spellings: defaultdict[str, set[str]] = defaultdict(set)

@@ -35,6 +35,7 @@ from mlproof.verification.document.values.arrays import (
     empty,
     is_array,
 )
+from mlproof.verification.document.values.drawn import with_properties
 from mlproof.verification.document.values.layout import Layout
 from mlproof.verification.document.values.numbers import (
     Arithmetic,
@@ -496,11 +497,9 @@ class World:
             for i in range(rows):
                 for j in range(columns):
                     made[i, j] = self._one(key, stream, found)
-            if key in self.notation.sums_to_one:
-                made = made * made
-                total = sum(made.flat)
-                for place in range(rows):
-                    made[place, 0] = self.arithmetic.divide(made[place, 0], total)
+            properties = self.notation.properties.get(key)
+            if properties:
+                made = with_properties(made, properties, stream, self.arithmetic)
             elif key in self.draw.zeros:
                 made[0, 0] = self.arithmetic.real(0)
             return made
@@ -535,7 +534,8 @@ class World:
             for i in range(rows):
                 for j in range(columns):
                     array[i, j] = self._one(key, stream, None)
-            return array
+            properties = self.notation.properties.get(key, {})
+            return with_properties(array, properties, stream, self.arithmetic)
         self.guessed.add(key)
         if key in self.draw.zeros:
             return self.arithmetic.real(0)
@@ -582,7 +582,7 @@ class World:
         found = self.type_of(key)
         if found is not None and (found.choices or found.kind == "positive"):
             return False
-        if key in self.notation.ones or key in self.notation.sums_to_one:
+        if key in self.notation.ones or self.notation.properties.get(key):
             return False
         return self._allowed(key, 0.0)
 

@@ -1,0 +1,181 @@
+r"""What a document says of a symbol beyond its shape: symmetric, one-hot, of sum 1.
+
+Words stand behind a symbol ("``A`` is symmetric") or before it ("a symmetric matrix
+``A``"); some properties are written as equalities.  A property that the values drawn
+do not have is kept too: where it is said, a step that fails is not called false.
+"""
+
+import re
+from collections.abc import Iterator
+
+from mlproof.verification.document.notation.names import (
+    index_parts,
+    name_of,
+    unwrapped,
+)
+from mlproof.verification.document.notation.notation import Notation
+from mlproof.verification.document.text.statements import Statement
+from mlproof.verification.document.text.syntax import (
+    Big,
+    Listed,
+    Name,
+    Node,
+    Number,
+    Script,
+)
+
+# The first that is found is meant.
+WORDS = {
+    "skew": r"skew|antisym[eé]\w+|antisymmetric",
+    "symmetric": r"(?<!anti)symmetric|(?<!anti)symétriques?|positive[- ](?:semi[- ]?)?"
+    r"definite|(?:semi-)?définie positive|\bS?PSD\b|\bSPD\b|covariance matri\w+|"
+    r"matrice de (?:variance-)?covariance|self-adjoint",
+    "basis": r"(?:basis|coordinate) vectors?|base canonique|-th unit vectors?|"
+    r"unit vectors? of|one-?hot vectors? (?:of|for|with)",
+    "onehot": r"one[- ]?hot|1-of-\w+|one-of-\w+",
+    "simplex": r"probability (?:vectors?|distributions?)|simplex|"
+    r"distributions? de probabilités?|sums? to (?:one|1)|adds? up to (?:one|1)|"
+    r"(?:de|la) somme (?:est |vaut )?1",
+    "diagonal": r"diagonal matri\w+|matrice diagonale|"
+    r"(?:is|be|est|soit) diagonale?\b",
+    "orthogonal": r"orthogonal matri\w+|matrice orthogonale|orthonormale? \w+|"
+    r"(?:is|be|est|soit) orthogonale?\b",
+    "unit": r"unit[- ](?:norm|length)|of (?:unit )?norm (?:1|one)|de norme (?:1|un)|"
+    r"unit vectors?|vecteurs? unitaires?",
+    "zero": r"zero vector|null vector|vecteur nul",
+    "unmodelled": r"idempotent|projection matri\w+|projector|projecteur|triangular|"
+    r"triangulaire|stochastic matri\w+|stochastique|permutation matri\w+|nilpotent|"
+    r"centred|centered|centrée?s?\b|zero[- ]mean|mean zero|moyenne nulle|binary|"
+    r"binaire|eigen\w+|valeurs? propres?|vecteurs? propres?|orthogonal|rows? of|"
+    r"lignes? de|columns? of|colonnes? de|whose (?:rows|columns)|dont les (?:lignes|colonnes)|"
+    r"with (?:rows|columns)|minimi[sz]er|optimum|solution|stationary|stationnaire",
+}
+_ANY = re.compile(
+    "|".join(f"(?P<{name}>{words})" for name, words in WORDS.items()), re.I
+)
+_FOLLOWS = re.compile(
+    r"\s*(?:,\s*)?(?:\(|(?:which|that|who|each of which|qui)\b|(?:a|an|the|some|un|"
+    r"une|le|la|is|are|be|being|has|have|having|with|whose|est|sont|soit|étant|ayant|"
+    r"avec|dont|denotes?|désigne)\b|(?:and|et) (?:is|are|est|sont)\b)"
+)
+_BEFORE = re.compile(r"(?:\s+(?!of\b|de\b|for\b|and\b|et\b)[\w-]+){0,3}\s*$")
+_ORDINAL = re.compile(r"\s*-?\s*(?:th|st|nd|rd|e|ème|ieme|ième)\b")
+_END = re.compile(r"[.;:!?](?:\s|$)|\n\s*\n")
+_OPEN = re.compile(r"\$|\\\(")
+
+
+def assume(notation: Notation) -> None:
+    """Gather the properties of symbols."""
+    for order, statement in enumerate(notation.statements):
+        _said(notation, statement)
+        _normalised(notation, order, statement)
+        _its_own_transpose(notation, order, statement)
+
+
+def _said(notation: Notation, statement: Statement) -> None:
+    if set(statement.relations) - {"in", "="}:
+        return
+    found = _in_words(statement)
+    if found is None:
+        return
+    left = statement.members[0].formula
+    name, words = found
+    if name == "basis" and not (isinstance(left, Script) and left.below is not None):
+        found = "onehot" if "hot" in words else "unit", words
+    for node in left.items if isinstance(left, Listed) else (left,):
+        for key in _keys(notation, node):
+            notation.properties[key].setdefault(*found)
+
+
+def _keys(notation: Notation, node: Node | None) -> Iterator[str]:
+    node = None if node is None else unwrapped(node)
+    if not isinstance(node, (Name, Script)):
+        return
+    reading = notation.reading(node)
+    if reading is not None and not reading.marks and reading.power is None:
+        yield notation.known(reading.key)
+    base = node.base if isinstance(node, Script) else node
+    if isinstance(node, Script) and isinstance(base, Name) and node.below is not None:
+        yield name_of(base) or ""
+
+
+def _in_words(statement: Statement) -> tuple[str, str] | None:
+    """The property that is said of a formula in its sentence, and the words."""
+    text = statement.source.text
+    behind = _behind(text[statement.members[-1].end :][:240])
+    if _FOLLOWS.match(behind):
+        match = _ANY.search(behind)
+    else:
+        match = _ANY.match(behind.lstrip())
+    if match is None:
+        before = text[max(0, statement.start - 120) : statement.start]
+        before = before.rstrip("$ \n").removesuffix("\\(")
+        words = re.split(r"[.;:!?]\s|\$|\\\)", before)[-1]
+        found = [m for m in _ANY.finditer(words) if _BEFORE.match(words, m.end())]
+        match = found[-1] if found else None
+    if match is None:
+        return None
+    return match.lastgroup or "", " ".join(match.group().split())
+
+
+def _behind(text: str) -> str:
+    """The words behind a formula, to the next one or to the end of the sentence."""
+    text = re.sub(r"^\s*(?:\$+|\\\)|\\\])", "", text)
+    end = _END.search(text)
+    text = text[: end.start()] if end else text
+    opening = _OPEN.search(text)
+    if opening is None:
+        return text
+    closing = re.compile(r"\$|\\\)").search(text, opening.end())
+    if closing is not None and _ORDINAL.match(text, closing.end()):
+        return text  # "the k-th unit vector"
+    words = text[: opening.start()]
+    last = list(_ANY.finditer(words))
+    if last and re.match(r"\s*(?:,|and\b|et\b)", words):
+        return ""  # "and a symmetric matrix A"
+    return words
+
+
+def _normalised(notation: Notation, order: int, statement: Statement) -> None:
+    r"""An assumption that the entries of a symbol sum to 1."""
+    if statement.relations != ["="] or statement.display:
+        return
+    left, right = (m.formula for m in statement.members)
+    if not (isinstance(left, Big) and left.name == "sum"):
+        return
+    if not (isinstance(right, Number) and right.value == 1):
+        return
+    body = left.body
+    if not isinstance(body, Script) or body.below is None:
+        return
+    reading = notation.reading(body)
+    if reading is None or reading.marks or reading.power is not None:
+        return
+    key = notation.known(reading.key)
+    if notation.definitions.get(key) or not reading.indices:
+        return
+    bound = {name_of(n) for n in (left.below.walk() if left.below else ())}
+    along = [name_of(i) in bound for i in index_parts(body.below)]
+    if sum(along) == 1:
+        columns = len(along) == 2 and along[0]
+        notation.properties[key]["columns of sum 1" if columns else "simplex"] = ""
+        notation.assumptions.add(order)
+
+
+def _its_own_transpose(notation: Notation, order: int, statement: Statement) -> None:
+    r"""``A^\top = A``, said of a matrix that is given."""
+    if statement.relations[:1] != ["="] or statement.display:
+        return
+    sides = [m.formula for m in statement.members[:2]]
+    if not all(isinstance(side, (Name, Script)) for side in sides):
+        return
+    readings = [notation.reading(side) for side in sides if side is not None]
+    if len({r.key for r in readings if r}) != 1 or None in readings:
+        return
+    if sorted(len(r.marks) for r in readings if r) != [0, 1]:
+        return
+    key = notation.known(readings[0].key) if readings[0] else ""
+    if not any(d.order != order for d in notation.definitions.get(key, [])):
+        notation.definitions.pop(key, None)
+        notation.properties[key]["symmetric"] = ""
+        notation.assumptions.add(order)
