@@ -47,7 +47,8 @@ WORDS = {
     r"triangulaire|stochastic matri\w+|stochastique|permutation matri\w+|nilpotent|"
     r"centred|centered|centrée?s?\b|zero[- ]mean|mean zero|moyenne nulle|binary|"
     r"binaire|eigen\w+|valeurs? propres?|vecteurs? propres?|orthogonal|rows? of|"
-    r"lignes? de|columns? of|colonnes? de|whose (?:rows|columns)|dont les (?:lignes|colonnes)|"
+    r"lignes? de|columns? of|colonnes? de|whose (?:rows|columns)|"
+    r"dont les (?:lignes|colonnes)|"
     r"with (?:rows|columns)|minimi[sz]er|optimum|solution|stationary|stationnaire",
 }
 _ANY = re.compile(

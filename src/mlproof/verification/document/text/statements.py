@@ -15,7 +15,7 @@ from mlproof.verification.document.text.blocks import Block, Kind
 from mlproof.verification.document.text.grammar import NotUnderstood, parse
 from mlproof.verification.document.text.macros import Macro, expanded, macros_of
 from mlproof.verification.document.text.source import Source
-from mlproof.verification.document.text.syntax import Dots, Name, Node, Number
+from mlproof.verification.document.text.syntax import Dots, Name, Node, Number, Script
 from mlproof.verification.document.text.tokens import Token, TokenKind, tokens
 from mlproof.verification.document.text.vocabulary import (
     CASES,
@@ -299,10 +299,13 @@ def _statements(
     source: Source, start: int, end: int, macros: dict[str, Macro]
 ) -> Iterator[Statement]:
     written = expanded(tokens(source.text, start, end), macros)
-    found = _joined(list(_pieces(_flat(written))))
+    found = _joined(list(_pieces(_flat(written), source.text)))
     local: list[Statement] = []
     for words, piece, for_all, comma in found:
-        statement = _statement(source, piece)
+        beside = comma and bool(local) and bool(local[-1].relations)
+        statement = _statement(source, _bare(piece) if beside else piece)
+        if beside and not words.strip() and _limits(statement, local):
+            statement.is_condition = True
         statement.after_comma = comma
         statement.words = words
         if for_all:
@@ -323,6 +326,38 @@ def _statements(
     yield from local
 
 
+def _bare(piece: list[Token]) -> list[Token]:
+    """A condition without the brackets around it."""
+    inner = piece[1:-1]
+    around = len(piece) > 4 and (piece[0].text, piece[-1].text) == ("(", ")")
+    if not around or any(t.text in "()" for t in inner):
+        return piece
+    return inner if any(_is_relation(t) for t in inner) else piece
+
+
+def _limits(statement: Statement, before: list[Statement]) -> bool:
+    """Whether a relation beside a claim only says for what it holds, as in k != y."""
+    claim = next((s for s in reversed(before) if not s.is_condition), None)
+    if claim is None or set(claim.relations) - {"=", "in"}:
+        return False
+    sides = [member.formula for member in statement.members]
+    if set(statement.relations) & {"<", ">", "<=", ">=", "!="}:
+        return any(isinstance(side, (Name, Number)) for side in sides)
+    if statement.relations != ["="] or not all(
+        isinstance(side, (Name, Number, Script)) for side in sides
+    ):
+        return False
+    indices = {
+        node.text
+        for member in claim.members
+        for outer in (member.formula.walk() if member.formula else ())
+        if isinstance(outer, Script) and outer.below is not None
+        for node in outer.below.walk()
+        if isinstance(node, Name)
+    }
+    return isinstance(sides[0], Name) and sides[0].text in indices
+
+
 def _flat(found: list[Token]) -> list[Token]:
     """Without the environments that only lay out lines, and their columns."""
     kept: list[Token] = []
@@ -337,8 +372,6 @@ def _flat(found: list[Token]) -> list[Token]:
                 pass
             continue
         depth += (token.kind is TokenKind.BEGIN) - (token.kind is TokenKind.END)
-        if token.kind is TokenKind.COLUMN and depth <= 0:
-            continue
         kept.append(token)
     return _misplaced_out(kept)
 
@@ -387,12 +420,23 @@ def _with_depth(found: list[Token]) -> Iterator[tuple[int, Token]]:
 _Piece = tuple[str, list[Token], bool, bool]
 
 
-def _pieces(found: list[Token]) -> Iterator[tuple[str, str, list[Token]]]:
+def _pieces(found: list[Token], text: str) -> Iterator[tuple[str, str, list[Token]]]:
     """Cut at rows, commas, words and connectives: what cut, the words, the tokens."""
     piece: list[Token] = []
     cut, words = "", ""
-    for depth, token in _with_depth(found):
+    deep = list(_with_depth(found))
+    wide, before = False, 0
+    for at, (depth, token) in enumerate(deep):
         new = ""
+        wide = wide or bool(_WIDE.search(text, before, max(before, token.start)))
+        before = token.end
+        if token.kind is TokenKind.COLUMN and depth <= 0:
+            wide = True
+            continue
+        if wide and depth <= 0 and piece and _begins_another(piece, deep[at:], text):
+            yield cut, words, piece
+            piece, words, cut = [], "", "comma"
+        wide = False
         if depth <= 0:
             if token.kind is TokenKind.ROW:
                 new = "row"
@@ -418,6 +462,36 @@ def _pieces(found: list[Token]) -> Iterator[tuple[str, str, list[Token]]]:
             cut = new
     if piece:
         yield cut, words, piece
+
+
+_WIDE = re.compile(r"\\q?quad(?![A-Za-z])")
+
+
+def _begins_another(
+    piece: list[Token], ahead: list[tuple[int, Token]], text: str
+) -> bool:
+    """Whether what stands behind a wide space is a statement of its own."""
+    if not any(d <= 0 and _is_relation(t) for d, t in _with_depth(piece)):
+        return False
+    first = ahead[0][1]
+    if _is_relation(first) or first.text in ("+", "-", *PRODUCTS):
+        return False
+    if first.text == "(":
+        inner = [t for d, t in ahead if d > 0]
+        return any(_is_relation(t) for t in inner)
+    before = first.start
+    for depth, token in ahead:
+        if depth > 0:
+            before = token.end
+            continue
+        if _is_relation(token):
+            return True
+        gap = _WIDE.search(text, before, max(before, token.start))
+        before = token.end
+        ends = token.kind in (TokenKind.ROW, TokenKind.COLUMN, TokenKind.TEXT)
+        if gap or ends or token.text in (",", ";") or token.text in CONNECTIVES:
+            return False
+    return False
 
 
 def _is_prose(text: str) -> bool:
