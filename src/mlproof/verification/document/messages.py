@@ -283,6 +283,14 @@ _REASONS: dict[str, tuple[str, str]] = {
     "list": ("a list", "une liste"),
     "dots": ("what the dots stand for", "ce que valent les points"),
     "derivative of set": ("a derivative of a set", "une dérivée d'un ensemble"),
+    "no definition": (
+        "a derivative of {symbol}, which is not defined",
+        "une dérivée de {symbol}, qui n'est pas défini",
+    ),
+    "no dependence": (
+        "a derivative by {by}: {symbol} is not written with it",
+        "une dérivée par {by} : {symbol} n'est pas écrit avec",
+    ),
     "derivative by": ("a derivative by {text}", "une dérivée par {text}"),
     "derivative by set": (
         "a derivative by a set of arrays",

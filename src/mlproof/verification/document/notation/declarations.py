@@ -370,7 +370,8 @@ def _function_in_words(before: str, after: str) -> str | None:
         if re.search(rf"\b(?:{words})(?: function| fonction)?\s*$", before, re.I):
             return meant
         if re.match(
-            rf"\s*(?:is|denotes|stands for|désigne|est|being|=)\s+(?:the |la |le )?"
+            rf"[\s,(]*(?:(?:is|be|denotes?|stands for|désigne|est|soit|being|=)\s+"
+            rf"(?:the |la |le )?|(?:the |la |le ))"
             rf"(?:usual |standard |fonction )?(?:{words})\b",
             after,
             re.I,

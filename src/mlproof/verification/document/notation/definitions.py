@@ -1,6 +1,8 @@
 r"""What a document defines: the equalities that give symbols their meaning."""
 
 import re
+from collections.abc import Iterator
+from dataclasses import replace
 
 from mlproof.verification.document.notation.names import (
     canonical,
@@ -13,7 +15,7 @@ from mlproof.verification.document.notation.names import (
 )
 from mlproof.verification.document.notation.notation import Definition, Notation
 from mlproof.verification.document.notation.sets import range_of
-from mlproof.verification.document.text.statements import Statement, own_words
+from mlproof.verification.document.text.statements import Member, Statement, own_words
 from mlproof.verification.document.text.syntax import (
     Beside,
     Dots,
@@ -180,13 +182,26 @@ def _parameter(notation: Notation, node: Node) -> str | None:
     if isinstance(node, (Name, Script)):
         reading = notation.reading(node)
         if reading is not None and not reading.indices:
-            return reading.key
+            return reading.key if reading.power is None else f"={canonical(node)}"
     return None
+
+
+def _listed_before(
+    notation: Notation, order: int, statement: Statement
+) -> Iterator[Member]:
+    """What an inequality is said of too: of ``a, b > 0`` the a."""
+    last = statement
+    for before in reversed(notation.statements[:order]):
+        alone = not before.relations and before.group == statement.group
+        if not (alone and last.after_comma):
+            return
+        yield before.members[0]
+        last = before
 
 
 def _constraint(notation: Notation, order: int, statement: Statement) -> None:
     """An inequality of a symbol that has no other meaning limits its values."""
-    for member in statement.members:
+    for member in (*_listed_before(notation, order, statement), *statement.members):
         node = member.formula
         if isinstance(node, (Name, Script)):
             reading = notation.reading(node)
@@ -195,7 +210,11 @@ def _constraint(notation: Notation, order: int, statement: Statement) -> None:
             notation.numbers_said.add(reading.key)
             local = statement.is_condition and not _GIVEN.search(own_words(statement))
             if not local:
-                notation.constraints[reading.key].append((order, statement))
+                about = replace(statement, members=[member, *statement.members[1:]])
+                first = member not in statement.members[1:]
+                notation.constraints[reading.key].append(
+                    (order, about if first else statement)
+                )
 
 
 def _alias(notation: Notation) -> None:

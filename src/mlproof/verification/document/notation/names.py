@@ -1,7 +1,6 @@
 r"""How the letters of a formula and their scripts are named."""
 
 import re
-from collections.abc import Iterator
 from fractions import Fraction as Rational
 
 from mlproof.verification.document.text.syntax import (
@@ -107,19 +106,37 @@ def index_parts(below: Node | None) -> tuple[Node, ...]:
     return tuple(found)
 
 
-def bound_names(node: Big) -> Iterator[tuple[str, Node | None]]:
+def bound_names(node: Big) -> list[tuple[str, Node | None]]:
     """The names that a big sign binds, each with its upper end if that is written."""
     below = node.below
+    found: list[tuple[str, Node | None]] = []
     for part in below.items if isinstance(below, Listed) else (below,):
-        upper = node.above
         left: Node | None = part
         if isinstance(part, Related):
             left = part.members[0]
-            if len(part.relations) == 2 and part.relations[0] in ("<=", "<"):
+            if len(part.relations) >= 2 and part.relations[0] in ("<=", "<"):
                 left = part.members[1]  # 1 \le i \le n
+            if any(name_of(left) == name for name, _ in found):
+                continue  # i = 1, i \neq k: a condition on the i of before
         name = name_of(left) if left is not None else None
         if name is not None:
-            yield name, upper
+            found.append((name, node.above))
+        second = _second(part, node)
+        if second is not None and all(second != name for name, _ in found):
+            found.append((second, None))
         if isinstance(left, Beside) and all(isinstance(i, Name) for i in left.items):
-            for item in left.items:
-                yield name_of(item) or "", None
+            found += [(name_of(item) or "", None) for item in left.items]
+    return found
+
+
+def _second(part: Node | None, node: Big) -> str | None:
+    r"""The j of a sum over all pairs, ``i < j`` or ``1 \le i < j \le n``."""
+    if not isinstance(part, Related) or node.above is not None:
+        return None
+    if part.relations in (("<",), ("<=",)):
+        second = name_of(part.members[1])
+    elif len(part.relations) == 3 and set(part.relations) <= {"<", "<="}:
+        second = name_of(part.members[2])
+    else:
+        return None
+    return second if index_like(second) else None

@@ -15,7 +15,14 @@ from mlproof.verification.document.text.blocks import Block, Kind
 from mlproof.verification.document.text.grammar import NotUnderstood, parse
 from mlproof.verification.document.text.macros import Macro, expanded, macros_of
 from mlproof.verification.document.text.source import Source
-from mlproof.verification.document.text.syntax import Dots, Name, Node, Number, Script
+from mlproof.verification.document.text.syntax import (
+    Dots,
+    Listed,
+    Name,
+    Node,
+    Number,
+    Script,
+)
 from mlproof.verification.document.text.tokens import Token, TokenKind, tokens
 from mlproof.verification.document.text.vocabulary import (
     CASES,
@@ -257,6 +264,11 @@ class Cutter:
             return statement.relations[0] in ("<", ">", "<=", ">=", "!=")
         if _CONDITION.search(before):
             return True
+        sides = [m.formula for m in statement.members]
+        if statement.relations == ["="] and not isinstance(
+            sides[-1], (Name, Number, Script, Listed)
+        ):
+            return False  # it says what something is
         joined = re.search(r"\$\s*,?\s*(?:and|et|or|ou)\s*$", before)
         return bool(
             joined

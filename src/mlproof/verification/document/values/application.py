@@ -9,6 +9,7 @@ from fractions import Fraction as Rational
 from typing import Any
 
 from mlproof.verification.document.notation.names import (
+    canonical,
     index_parts,
     name_of,
     parts_of,
@@ -16,6 +17,7 @@ from mlproof.verification.document.notation.names import (
 )
 from mlproof.verification.document.notation.notation import Reading
 from mlproof.verification.document.text.syntax import (
+    Beside,
     Derivative,
     Dots,
     Group,
@@ -62,7 +64,7 @@ def takes_argument(item: Node, after: Node, world: World) -> bool:
     if group is None:
         return False
     if is_function(item, world):
-        return True
+        return not _names_bare(group, item)
     if isinstance(item, Derivative):
         return item.body is not None and is_bare_function(item.body, world, 1)
     if not isinstance(item, (Name, Script)):
@@ -75,7 +77,7 @@ def takes_argument(item: Node, after: Node, world: World) -> bool:
         return False
     found = world.notation.definitions.get(key, [])
     if any(d.parameters for d in found):
-        return True
+        return not _names_bare(group, item)
     if reading.primes and not world.notation.types.get(key):
         return True
     if world.notation.is_function(key):
@@ -87,6 +89,24 @@ def takes_argument(item: Node, after: Node, world: World) -> bool:
     closure = world.closure(key)
     targets = [_target(argument, world) for argument in group.items]
     return all(t is not None and (t in closure or len(targets) > 1) for t in targets)
+
+
+def _names_bare(group: Group, item: Node) -> bool:
+    """Whether brackets hold the function itself: sigma (1 - sigma) is a product."""
+    if not isinstance(item, Name) or item.word:
+        return False
+    called = {
+        id(item)
+        for node in group.walk()
+        if isinstance(node, Beside)
+        for item, after in zip(node.items, node.items[1:], strict=False)
+        if group_of(after) is not None
+    }
+    return any(
+        node == item and id(node) not in called
+        for node in group.walk()
+        if isinstance(node, Name)
+    )
 
 
 def is_bare_function(body: Node, world: World, count: int | None = None) -> bool:
@@ -237,6 +257,8 @@ def _rebound(reading: Reading, group: Group, world: World) -> Value:
     key = world.notation.known(reading.key)
     found = world.notation.definitions.get(key, [])
     parameters = next((d.parameters for d in found if d.parameters), ())
+    if parameters and reading.power is not None and _is_minus_one(reading.power):
+        raise Unknown("inverse function")
     if not found and world.notation.is_function(key):
         return _some_function(key, reading.primes, _arguments(group, world), world)
     if not parameters and not found:
@@ -245,8 +267,10 @@ def _rebound(reading: Reading, group: Group, world: World) -> Value:
     named = parameters if len(parameters) == len(group.items) else None
     for place, item in enumerate(group.items):
         target = named[place] if named else _target(item, world)
-        if target is None:
+        if target is None or (target[:1] == "=" and target != f"={canonical(item)}"):
             raise Unknown("argument", text=world.text(item))
+        if target[:1] == "=":
+            continue  # f(x; \sigma^2), written as it is defined
         if _target(item, world) == target and _identical(item, target, world):
             continue
         if named is None and target not in world.closure(key):
@@ -266,6 +290,13 @@ def _rebound(reading: Reading, group: Group, world: World) -> Value:
     if not overrides:
         return read_symbol(bare, world)
     return _elementwise_or_whole(bare, overrides, named, world)
+
+
+def _is_minus_one(node: Node) -> bool:
+    return isinstance(node, Signed) and node.sign == "-" and node.body == _ONE
+
+
+_ONE = Number(0, 0, Rational(1))
 
 
 def _some_function(

@@ -68,6 +68,8 @@ def derivative(
             value = world.evaluate(body)
     if isinstance(value, (Bundle, Pattern)):
         raise Unknown("derivative of set")
+    if not others and not _touched(value, level):
+        _expect_none(body, place, world)
     if place.entry is not None or not is_array(current):
         return map_entries(lambda x: _slopes(x, level, 1)[0], value)
     if place.transposed:
@@ -78,6 +80,34 @@ def derivative(
         layout = world.layout
         world.laid_out.add(_spread(value, current))
     return _laid_out(value, current, level, layout)
+
+
+def _touched(value: Value, level: int) -> bool:
+    """Whether anything in a value was computed from what a derivative is taken by."""
+    entries = value.flat if is_array(value) else (value,)
+    return any(isinstance(x, Dual) and x.level == level for x in entries)
+
+
+def _expect_none(body: Node, place: "_Place", world: World) -> None:
+    """Refuse to call a derivative 0 only because nothing says how it depends.
+
+    Raises
+    ------
+    Unknown
+        If the quantity has no definition, or if its variable has one and the quantity
+        is not written with it.
+    """
+    notation = world.notation
+    target = place.target[0] if isinstance(place.target, tuple) else place.target
+    reading = notation.reading(unwrapped(body))
+    if reading is not None and reading.family is None:
+        key = notation.known(reading.key)
+        if key != target and (world.lenient or world.definition_of(key) is None):
+            raise Unknown("no definition", symbol=world.text(body))
+    if any(target in world.closure(name) for name in notation.symbols(body)):
+        return  # it is constant around here
+    if notation.definitions.get(target) and world.definition_of(target) is not None:
+        raise Unknown("no dependence", symbol=world.text(body), by=target)
 
 
 def _by_parts(

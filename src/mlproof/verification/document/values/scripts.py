@@ -85,7 +85,7 @@ def _member(key: str, base: str, family: int, world: World) -> Value:
         size = world.label_sizes.get(base)
         if size is None:
             world.value(base)
-            size = world.label_sizes.get(base, 2)
+            size = world.label_sizes.get(base) or 2
         stream = world._random(f"{key} {family}")
         return stream.randrange(size) + 1
     return world.value(key, family)

@@ -63,12 +63,18 @@ def _terms(node: Big, world: World) -> list[Value]:
     assert node.body is not None
     found: list[Value] = []
     below = node.below
-    names = list(bound_names(node)) if below is not None else []
+    names = [name for name, _ in bound_names(node)] if below is not None else []
+    # Of i < j the j may be given.
+    names = names[:1] + [n for n in names[1:] if not _is_given(n, world)]
     if not names:
         raise Unknown("bound", sign=node.name)
     conditions = [p for p in parts_of(below) if isinstance(p, Related)]
-    _over(node, [name for name, _ in names], conditions, world, found)
+    _over(node, names, conditions, world, found)
     return found
+
+
+def _is_given(name: str, world: World) -> bool:
+    return name in world.indices or world.has_meaning(name)
 
 
 def _over(
@@ -108,10 +114,10 @@ def _limits(node: Big, name: str, others: list[str], world: World) -> tuple[int,
             start = part.members[1]
         if part.relations == ("in",) and name_of(part.members[0]) == name:
             return _limits_of_set(part.members[1], world)
-        if part.relations[0] in ("<=", "<") and len(part.members) == 3:
+        if part.relations[0] in ("<=", "<") and len(part.members) >= 3:
             low = _whole(part.members[0], world)
-            high = _whole(part.members[2], world)
-            return (low + (part.relations[0] == "<"), high - (part.relations[1] == "<"))
+            high = _whole(part.members[-1], world)
+            return low + (part.relations[0] == "<"), high - (part.relations[-1] == "<")
     if node.above is not None:
         low = _whole(start, world) if start is not None else 1
         return low, _whole(node.above, world)
