@@ -50,7 +50,7 @@ def define(notation: Notation) -> None:
             continue
         if statement.relations[0] not in ("=", ":="):
             continue
-        _tags_of(notation, statement.members[0].formula)
+        _tags_of(notation, *(member.formula for member in statement.members[:2]))
     notation.forget()
     for order, statement in enumerate(notation.statements):
         if statement.is_condition or not statement.relations:
@@ -64,7 +64,7 @@ def define(notation: Notation) -> None:
     _alias(notation)
 
 
-def _tags_of(notation: Notation, left: Node | None) -> None:
+def _tags_of(notation: Notation, left: Node | None, right: Node | None) -> None:
     if isinstance(left, Beside) and left.items:
         left = left.items[0]
     if not isinstance(left, Script) or not isinstance(left.base, Name):
@@ -77,8 +77,26 @@ def _tags_of(notation: Notation, left: Node | None) -> None:
     if left.below is not None and left.above is None:
         names = [name_of(p) for p in index_parts(left.below)]
         known = notation.facts.bound | set(notation.ranges)
+        known |= _indices_of_arrays(notation, right)
+        if any(t.kind == "array" for t in notation.types.get(name, [])):
+            return
         if not any(n in known for n in names) and not notation.array_names[name]:
             notation.subtagged.add((name, canonical(left.below)))
+
+
+def _indices_of_arrays(notation: Notation, node: Node | None) -> set[str]:
+    """Letters that a formula counts the entries of declared arrays with."""
+    return {
+        name_of(index) or ""
+        for inner in (node.walk() if node is not None else ())
+        if isinstance(inner, Script) and inner.below is not None
+        for index in index_parts(inner.below)
+        if index_like(name_of(index))
+        and any(
+            t.kind == "array" and len(t.sizes) == len(index_parts(inner.below))
+            for t in notation.types.get(name_of(inner.base) or "", [])
+        )
+    }
 
 
 def _definition(notation: Notation, order: int, statement: Statement) -> None:

@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction as Rational
+from functools import cached_property
 
 from mlproof.verification.document.messages import kind_in_words
 from mlproof.verification.document.notation.names import (
@@ -474,6 +475,8 @@ class Notation:
                 name = name_of(index)
                 if name is not None and name in self.ranges and not found[place]:
                     found[place] = self.ranges[name]
+                elif name in self.letters and not found[place]:
+                    found[place] = self.letters[name]
                 elif name in self.endless and not found[place]:
                     found[place] = Number(0, 0, Rational(SEVERAL))
         if found is None:
@@ -481,6 +484,23 @@ class Notation:
         return tuple(
             size or f"size {place} of {key}" for place, size in enumerate(found)
         )
+
+    @cached_property
+    def letters(self) -> dict[str, Node]:
+        """How far a letter runs as an index of arrays whose sizes are declared."""
+        found: defaultdict[str, dict[str, Node]] = defaultdict(dict)
+        for key, uses in self.uses.items():
+            shapes = {t.sizes for t in self.types.get(key, []) if t.kind == "array"}
+            sizes = next(iter(shapes)) if len(shapes) == 1 else ()
+            for indices in uses:
+                if len(indices) == len(sizes):
+                    for index, size in zip(indices, sizes, strict=True):
+                        found[name_of(index) or ""][canonical(size)] = size
+        return {
+            letter: next(iter(sizes.values()))
+            for letter, sizes in found.items()
+            if letter and len(sizes) == 1
+        }
 
     # In force at a place
 

@@ -134,6 +134,7 @@ class Cutter:
         self.statements: list[Statement] = []
         self._sentence: list[Statement] = []  # claims since the last full stop
         self._conditions: list[Statement] = []  # in force
+        self._lasting: list[Statement] = []  # "let i, j ... with i != j"
         self._shown = False  # whether a display has followed the conditions
         self._words = ""
         self._section = 0
@@ -244,12 +245,23 @@ class Cutter:
             # What a formula says of itself comes before what its sentence says.
             own = {c.members[0].text for c in statement.conditions}
             statement.conditions += [
-                c for c in self._conditions if c.members[0].text not in own
+                c
+                for c in (*self._conditions, *self._lasting_for(statement))
+                if c.members[0].text not in own
             ]
             self._sentence.append(statement)
         if _HEADED_FOR_ALL.search(before):
             statement.for_all = True
         self.statements.append(statement)
+
+    def _lasting_for(self, statement: Statement) -> Iterator[Statement]:
+        """What was said of the letters of a statement when they were introduced."""
+        if not self._lasting or statement.relations == ["in"]:
+            return
+        names = set(_names(statement))
+        for condition in self._lasting:
+            if condition not in self._conditions and names >= set(_names(condition)):
+                yield condition
 
     def _conditional(self, statement: Statement, before: str) -> bool:
         if statement.for_all and "in" not in statement.relations:
@@ -265,6 +277,13 @@ class Cutter:
         if _CONDITION.search(before):
             return True
         sides = [m.formula for m in statement.members]
+        letters = all(isinstance(s, Name) and s.text in _INDICES for s in sides)
+        if (
+            letters
+            and not statement.display
+            and set(statement.relations) <= {"=", "!="}
+        ):
+            return True  # "1. i = j:"
         if statement.relations == ["="] and not isinstance(
             sides[-1], (Name, Number, Script, Listed)
         ):
@@ -289,8 +308,18 @@ class Cutter:
         about = statement.members[0].text
         self._conditions = [c for c in self._conditions if c.members[0].text != about]
         self._conditions.append(statement)
+        if any("in" in s.relations and s.introduces for s in self._sentence):
+            self._lasting.append(statement)
 
 
+def _names(statement: Statement) -> Iterator[str]:
+    for member in statement.members:
+        for node in member.formula.walk() if member.formula else ():
+            if isinstance(node, Name):
+                yield node.text
+
+
+_INDICES = frozenset("ijklpqrst")
 _HEADED_FOR_ALL = re.compile(r"\\forall\s*$|(?:for all|for every|pour tout)\s*$", re.I)
 
 

@@ -6,7 +6,11 @@ of its own: symbols with indices, conditions, big signs, derivatives, functions.
 
 from typing import Any
 
-from mlproof.verification.document.notation.names import index_parts, name_of
+from mlproof.verification.document.notation.names import (
+    index_like,
+    index_parts,
+    name_of,
+)
 from mlproof.verification.document.text.syntax import (
     Bars,
     Beside,
@@ -295,6 +299,8 @@ def _script(node: Script, world: World) -> Value:
             sizes = index_parts(node.below)
             if len(sizes) == 1:
                 return Identity(1).of_size(world.whole(sizes[0]))
+            if len(sizes) == 2 and all(index_like(name_of(s)) for s in sizes):
+                return kronecker(reading, world)
         if reading.key == "delta" and not world.has_meaning(
             world.notation.known("delta")
         ):

@@ -6,6 +6,7 @@ seen.  Each point holds what every member is worth there, or why it is worth not
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,11 @@ from mlproof.verification.document.notation.notation import Notation
 from mlproof.verification.document.notation.sets import range_of
 from mlproof.verification.document.text.statements import Member, Statement
 from mlproof.verification.document.text.syntax import (
+    Name,
     Node,
     Number,
     Related,
+    Script,
 )
 from mlproof.verification.document.values.arrays import (
     Bundle,
@@ -168,6 +171,8 @@ class Prober:
             key = self.notation.known(reading.key)
             if key in self.notation.facts.bound or reading.family is not None:
                 continue
+            if key in self._indices and self._is_index(right, world):
+                continue  # i = j admits some of the points
             try:
                 value = world.evaluate(right)
                 current = world.value(key) if not world.is_label(key) else 1
@@ -177,6 +182,31 @@ class Prober:
                 value = _filled_with(value, current)
             found[key] = value
         return found
+
+    @cached_property
+    def _indices(self) -> frozenset[str]:
+        """The letters that entries are counted with in this statement."""
+        return frozenset(
+            name_of(index) or ""
+            for member in self.statement.members
+            for node in (member.formula.walk() if member.formula else ())
+            if isinstance(node, Script) and node.below is not None
+            for index in node.below.walk()
+            if isinstance(index, Name)
+        )
+
+    @staticmethod
+    def _is_index(node: Node, world: World) -> bool:
+        """Whether a letter is nothing but an index that is free here."""
+        name = name_of(node)
+        notation = world.notation
+        counts = {*notation.facts.bound, *notation.letters, *"ijkl"}
+        return (
+            name is not None
+            and name in counts
+            and not world.has_meaning(name)
+            and not world.is_label(name)
+        )
 
     def _points(self, members: list[Member], world: World) -> Iterator[Point]:
         waiting: list[dict[str, int]] = [{}]
@@ -255,6 +285,12 @@ class Prober:
         formulas = [m.formula for m in condition.members]
         if any(f is None for f in formulas):
             return True
+        for formula in formulas:
+            name = None if formula is None else name_of(formula)
+            if formula is None or name is None or name in world.indices:
+                continue
+            if self._is_index(formula, world):
+                return True
         related = Related(
             formulas[0].start,  # type: ignore[union-attr]
             formulas[-1].end,  # type: ignore[union-attr]

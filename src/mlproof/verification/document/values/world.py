@@ -186,6 +186,8 @@ class World:
             return int(override)
         declared = self._label_size(key)
         known = self.label_sizes.setdefault(key, declared or size)
+        if known < 1:
+            raise Unknown("size of", symbol=key)
         value = self._random(f"label {key}").randrange(known) + 1
         self.used.setdefault(key, value)
         return value
