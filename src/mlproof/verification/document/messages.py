@@ -282,6 +282,11 @@ _REASONS: dict[str, tuple[str, str]] = {
     "brackets": ("the brackets {bracket}", "les crochets {bracket}"),
     "list": ("a list", "une liste"),
     "dots": ("what the dots stand for", "ce que valent les points"),
+    "no shape": (
+        "an entry of {symbol}, of which no shape is given",
+        "un élément de {symbol}, dont aucune dimension n'est donnée",
+    ),
+    "composition": ("a composition of functions", "une composée de fonctions"),
     "derivative of set": ("a derivative of a set", "une dérivée d'un ensemble"),
     "no definition": (
         "a derivative of {symbol}, which is not defined",

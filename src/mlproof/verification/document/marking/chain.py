@@ -20,7 +20,7 @@ from mlproof.verification.document.marking.members import (
 from mlproof.verification.document.marking.prove import proved
 from mlproof.verification.document.marking.repair import Repairer, counted
 from mlproof.verification.document.marking.wording import Wording
-from mlproof.verification.document.notation.names import unwrapped
+from mlproof.verification.document.notation.names import name_of, unwrapped
 from mlproof.verification.document.notation.notation import Notation, Reading
 from mlproof.verification.document.report import Claim, Lint, Place, Verdict
 from mlproof.verification.document.text.grammar import NotUnderstood
@@ -409,6 +409,10 @@ class Chain(Members):
             if undeclared:
                 message = self.wording.say("undeclared", symbols=", ".join(undeclared))
                 return Claim(place_of(member), Verdict.NOT_UNDERSTOOD, message), False
+            said = self._said()
+            if said is not None:
+                message = self.wording.say("said", symbol=said[0], words=said[1])
+                return Claim(place_of(member), Verdict.NOT_UNDERSTOOD, message), False
             if self._misread(i):
                 message = self.wording.say("neighbour")
                 return Claim(place_of(member), Verdict.NOT_UNDERSTOOD, message), False
@@ -435,11 +439,16 @@ class Chain(Members):
 
     def _said(self) -> tuple[str, str] | None:
         """A symbol and what is said of it, where values drawn have no such property."""
+        written: set[str] = set()
+        for member in self.members:
+            for node in member.formula.walk() if member.formula is not None else ():
+                written.add(name_of(node) or "")
         for point in self.points[:1]:
-            for key in sorted(point.world.used):
-                for name, words in self.notation.properties.get(key, {}).items():
-                    if name not in MODELLED:
-                        return key, words
+            written |= set(point.world.used)
+        for key in sorted(written):
+            for name, words in self.notation.properties.get(key, {}).items():
+                if name not in MODELLED:
+                    return key, words
         return None
 
     def _spoken_of(self) -> bool:

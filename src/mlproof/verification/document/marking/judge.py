@@ -135,6 +135,15 @@ class Judge:
                 for found in self.notation.types.values()
                 for t in found
             ):
+                said = [
+                    (key, t)
+                    for key, found in self.notation.types.items()
+                    for t in found
+                    if t.order == order
+                ]
+                wrong = self._contradicted(said, statement, order)
+                if wrong is not None:
+                    return [Claim(place_of(member), Verdict.ILL_TYPED, wrong)]
                 return [
                     Claim(
                         place_of(member),

@@ -13,7 +13,7 @@ from mlproof.verification.document.text.syntax import (
 
 def product_shape(node: Node) -> tuple[str, ...] | None:
     """The shape of a product of shapes; None if it is none, or if they do not fit."""
-    if isinstance(node, Binary) and node.sign == "dot":
+    if isinstance(node, Binary) and node.sign in ("dot", "star"):
         left, right = product_shape(node.left), product_shape(node.right)
         if left is None or right is None:
             return None

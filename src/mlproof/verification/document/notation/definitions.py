@@ -42,6 +42,8 @@ _ORDERS = {"<", "<=", ">", ">="}
 def define(notation: Notation) -> None:
     for name in list(notation.facts.below):
         for below in notation.facts.below[name]:
+            if name == "delta" and len(index_parts(below)) == 2:
+                continue  # Kronecker's
             if any(name_of(p) in notation.facts.bound for p in index_parts(below)):
                 notation.array_names[name] += 1
     # A symbol that is defined has a tag if it never goes without.
@@ -106,10 +108,13 @@ def _definition(notation: Notation, order: int, statement: Statement) -> None:
     if range_of(statement) is not None:
         return
     parameters: tuple[str, ...] = ()
+    entry: Script | None = None  # f(z)_i
     introduces = statement.introduces or statement.relations[0] == ":="
     head = unwrapped(left)
     if isinstance(head, Beside) and len(head.items) == 2:
         head, group = head.items
+        entry = group if isinstance(group, Script) and group.above is None else None
+        group = entry.base if entry is not None else group
         if not isinstance(group, Group) or group.bracket not in ("(", "["):
             return
         named = [_parameter(notation, item) for item in group.items]
@@ -124,6 +129,8 @@ def _definition(notation: Notation, order: int, statement: Statement) -> None:
     reading = notation.reading(head)
     if reading is None or reading.marks or reading.primes:
         return
+    if reading.key in notation.named_functions:
+        return  # "sigma is the sigmoid": what it equals is a claim
     if isinstance(unwrapped(right), Matrix) and len(reading.indices) == 1:
         # M_t is a matrix for every t.
         notation.subfamilies.add(name_of(base) or "")
@@ -151,7 +158,8 @@ def _definition(notation: Notation, order: int, statement: Statement) -> None:
     if reading.key.endswith("[]") and reading.key[:-2] in notation.sizes:
         notation.size_values[reading.key].append((reading.indices[0], right))
         return
-    named_indices = [name_of(i) for i in reading.indices]
+    of_value = index_parts(entry.below) if entry is not None else ()
+    named_indices = [name_of(i) for i in (*reading.indices, *of_value)]
     if None in named_indices or len(set(named_indices)) < len(named_indices):
         return
     if any(n not in notation.facts.bound and not index_like(n) for n in named_indices):
@@ -204,7 +212,7 @@ def _parameter(notation: Notation, node: Node) -> str | None:
     return None
 
 
-def _listed_before(
+def listed_before(
     notation: Notation, order: int, statement: Statement
 ) -> Iterator[Member]:
     """What an inequality is said of too: of ``a, b > 0`` the a."""
@@ -219,7 +227,7 @@ def _listed_before(
 
 def _constraint(notation: Notation, order: int, statement: Statement) -> None:
     """An inequality of a symbol that has no other meaning limits its values."""
-    for member in (*_listed_before(notation, order, statement), *statement.members):
+    for member in (*listed_before(notation, order, statement), *statement.members):
         node = member.formula
         if isinstance(node, (Name, Script)):
             reading = notation.reading(node)

@@ -280,6 +280,8 @@ class Notation:
             return not self._is_layer(name, part)
         if isinstance(part, Name) and part.text in ("*", "star", "+", "-", "ast"):
             return True
+        if isinstance(part, Number):
+            return self._numbers_layers(name, part)
         if not isinstance(part, (Name, Binary)) or name == "e":
             return False
         if self._is_layer(name, part):
@@ -289,6 +291,18 @@ class Notation:
         return (
             never_bare and bool(letters) and not any(map(self.facts.alone.get, letters))
         )
+
+    def _numbers_layers(self, name: str, part: Number) -> bool:
+        """Whether a^1 is one of several, as a declared ``W^1`` is."""
+        if self.facts.bare[name] or name in ("e", "bb R", "bf R"):
+            return False
+        tag = canonical(part)
+        shaped = {
+            key.partition("^")[0]
+            for key, types in self.types.items()
+            if key.partition("^")[2].isdigit() and any(t.kind == "array" for t in types)
+        }
+        return bool(shaped) and (tag.isdigit() and not self._lacks_brackets(name, part))
 
     def _lacks_brackets(self, name: str, part: Node) -> bool:
         """Whether a 2 above is the (2) that this letter has everywhere else."""

@@ -8,6 +8,7 @@ do not have is kept too: where it is said, a step that fails is not called false
 import re
 from collections.abc import Iterator
 
+from mlproof.verification.document.notation.definitions import listed_before
 from mlproof.verification.document.notation.names import (
     index_parts,
     name_of,
@@ -43,7 +44,8 @@ WORDS = {
     "unit": r"unit[- ](?:norm|length)|of (?:unit )?norm (?:1|one)|de norme (?:1|un)|"
     r"unit vectors?|vecteurs? unitaires?",
     "zero": r"zero vector|null vector|vecteur nul",
-    "unmodelled": r"idempotent|projection matri\w+|projector|projecteur|triangular|"
+    "unmodelled": r"-\s*(?:th|st|nd|rd|e|ème|ieme|ième) (?:row|column|ligne|colonne)|"
+    r"idempotent|projection matri\w+|projector|projecteur|triangular|"
     r"triangulaire|stochastic matri\w+|stochastique|permutation matri\w+|nilpotent|"
     r"centred|centered|centrée?s?\b|zero[- ]mean|mean zero|moyenne nulle|binary|"
     r"binaire|eigen\w+|valeurs? propres?|vecteurs? propres?|orthogonal|rows? of|"
@@ -68,22 +70,23 @@ _OPEN = re.compile(r"\$|\\\(")
 def assume(notation: Notation) -> None:
     """Gather the properties of symbols."""
     for order, statement in enumerate(notation.statements):
-        _said(notation, statement)
+        _said(notation, order, statement)
         _normalised(notation, order, statement)
         _its_own_transpose(notation, order, statement)
 
 
-def _said(notation: Notation, statement: Statement) -> None:
+def _said(notation: Notation, order: int, statement: Statement) -> None:
     if set(statement.relations) - {"in", "="}:
         return
     found = _in_words(statement)
     if found is None:
         return
     left = statement.members[0].formula
+    listed = [m.formula for m in listed_before(notation, order, statement)]
     name, words = found
     if name == "basis" and not (isinstance(left, Script) and left.below is not None):
         found = "onehot" if "hot" in words else "unit", words
-    for node in left.items if isinstance(left, Listed) else (left,):
+    for node in (*listed, *(left.items if isinstance(left, Listed) else (left,))):
         for key in _keys(notation, node):
             notation.properties[key].setdefault(*found)
 
@@ -93,7 +96,7 @@ def _keys(notation: Notation, node: Node | None) -> Iterator[str]:
     if not isinstance(node, (Name, Script)):
         return
     reading = notation.reading(node)
-    if reading is not None and not reading.marks and reading.power is None:
+    if reading is not None and reading.power is None:
         yield notation.known(reading.key)
     base = node.base if isinstance(node, Script) else node
     if isinstance(node, Script) and isinstance(base, Name) and node.below is not None:
@@ -116,12 +119,23 @@ def _in_words(statement: Statement) -> tuple[str, str] | None:
         match = found[-1] if found else None
     if match is None:
         return None
-    return match.lastgroup or "", " ".join(match.group().split())
+    words = " ".join(match.group().split())
+    if re.search(_NOT, f" {behind[: match.start()]}") or _NOT_BEFORE.search(
+        text[max(0, statement.start - 40) : statement.start]
+    ):
+        return "unmodelled", words
+    return match.lastgroup or "", words
+
+
+_NOT = re.compile(r"\b(?:not|no|non|pas|neither|isn't|n'est)\b")
+_NOT_BEFORE = re.compile(r"\b(?:if|si|when|whenever|unless|lorsque|quand)\s*\$?$", re.I)
 
 
 def _behind(text: str) -> str:
     """The words behind a formula, to the next one or to the end of the sentence."""
     text = re.sub(r"^\s*(?:\$+|\\\)|\\\])", "", text)
+    if _ORDINAL.match(text):
+        return ""  # of "the k-th row" the k
     end = _END.search(text)
     text = text[: end.start()] if end else text
     opening = _OPEN.search(text)

@@ -130,6 +130,8 @@ class _Parser:
         items = [self.related()]
         while self.is_next(",", ";"):
             self.take()
+            if self.next is None or self.next.kind in (TokenKind.ROW, TokenKind.END):
+                break  # a comma that only ends a line
             items.append(self.related())
         if len(items) == 1:
             return items[0]
@@ -559,8 +561,7 @@ class _Parser:
         rows: list[tuple[Node, Node | None]] = []
         while not (self.next and self.next.kind is TokenKind.END):
             value = self.sum()
-            while self.is_next(",", ";"):
-                self.take()
+            self.skip(",", ";")
             rows.append((value, self.condition()))
             if self.next is not None and self.next.kind is TokenKind.ROW:
                 self.take()
@@ -576,14 +577,18 @@ class _Parser:
             word = self.next.text.strip().strip(",.").lower()
             if word.startswith(_OTHERWISE):
                 self.take()
+                self.skip(",", ".", ";")
                 return None
             if word and word not in _IF:
                 break
             self.take()
         condition = self.listed()
-        while self.is_next(",", ".", ";"):
-            self.take()
+        self.skip(",", ".", ";")
         return condition
+
+    def skip(self, *signs: str) -> None:
+        while self.is_next(*signs):
+            self.take()
 
     # Dots
 

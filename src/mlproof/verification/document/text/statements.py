@@ -339,7 +339,7 @@ def statements_of(blocks: list[Block]) -> list[Statement]:
 def _statements(
     source: Source, start: int, end: int, macros: dict[str, Macro]
 ) -> Iterator[Statement]:
-    written = expanded(tokens(source.text, start, end), macros)
+    written = _intervals(expanded(tokens(source.text, start, end), macros))
     found = _joined(list(_pieces(_flat(written), source.text)))
     local: list[Statement] = []
     for words, piece, for_all, comma in found:
@@ -365,6 +365,24 @@ def _statements(
         for claim in before[-1:] if before else after:
             claim.conditions.append(statement)
     yield from local
+
+
+def _intervals(found: list[Token]) -> list[Token]:
+    r"""``]0, 1[`` as ``(0, 1)``: behind a sign of membership brackets may look out."""
+    made = list(found)
+    for at, token in enumerate(found[:-4]):
+        if token.text not in (r"\in", "∈") or found[at + 1].text not in ("]", "["):
+            continue
+        for end in range(at + 3, min(at + 16, len(found))):
+            if found[end].text in ("]", "["):
+                inner = [t.text for t in found[at + 2 : end]]
+                if inner.count(",") + inner.count(";") == 1:
+                    opens = "(" if found[at + 1].text == "]" else "["
+                    shuts = ")" if found[end].text == "[" else "]"
+                    made[at + 1] = found[at + 1]._replace(text=opens)
+                    made[end] = found[end]._replace(text=shuts)
+                break
+    return made
 
 
 def _bare(piece: list[Token]) -> list[Token]:

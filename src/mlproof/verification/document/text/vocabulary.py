@@ -109,8 +109,8 @@ CONNECTIVES = frozenset(
 )  # fmt: skip
 
 PRODUCTS = {
-    r"\cdot": "dot", "*": "dot", r"\times": "times", r"\odot": "odot",
-    r"\circ": "odot", r"\ast": "dot", r"\otimes": "otimes", "·": "dot", "×": "times",
+    r"\cdot": "dot", "*": "star", r"\times": "times", r"\odot": "odot",
+    r"\circ": "odot", r"\ast": "star", r"\otimes": "otimes", "·": "dot", "×": "times",
     "⊙": "odot", r"\bullet": "dot",
 }  # fmt: skip
 

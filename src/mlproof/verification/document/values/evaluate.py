@@ -4,13 +4,16 @@ Each kind of node has its function here or, where it takes more than a page, in 
 of its own: symbols with indices, conditions, big signs, derivatives, functions.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from mlproof.verification.document.notation.names import (
     index_like,
     index_parts,
     name_of,
+    parts_of,
 )
+from mlproof.verification.document.notation.notation import Reading
 from mlproof.verification.document.text.syntax import (
     Bars,
     Beside,
@@ -156,7 +159,7 @@ def _binary(node: Binary, world: World) -> Value:
     finally:
         world.entrywise -= node.sign == "odot"
     for value in (left, right):
-        scaled = isinstance(value, Bundle) and node.sign in ("dot", "times")
+        scaled = isinstance(value, Bundle) and node.sign in ("dot", "times", "star")
         if isinstance(value, (Bundle, Pattern)) and not scaled:
             raise Unknown("product of")
     match node.sign:
@@ -165,6 +168,15 @@ def _binary(node: Binary, world: World) -> Value:
         case "dot":
             return arrays.inner(left, right)
         case "odot":
+            sides = (node.left, node.right)
+            if any(map(_is_composed(world), sides)) and _is_circle(node, world):
+                raise Unknown("composition")
+            return arrays.entrywise(left, right)
+        case "star":
+            if not (is_array(left) and is_array(right)):
+                return arrays.multiply(left, right)
+            if left.shape != right.shape or len(set(left.shape)) == 1:
+                raise Unknown("sign", sign="*")
             return arrays.entrywise(left, right)
         case "otimes":
             if is_array(left) and is_array(right) and left.shape[1] == 1:
@@ -175,6 +187,14 @@ def _binary(node: Binary, world: World) -> Value:
                 raise Unknown("times of arrays")
             return arrays.multiply(left, right)
     raise Unknown("sign", sign=node.sign)
+
+
+def _is_circle(node: Binary, world: World) -> bool:
+    return world.source[slice(*node.at)] in (r"\circ", "∘")
+
+
+def _is_composed(world: World) -> Callable[[Node], bool]:
+    return lambda node: isinstance(node, Name) and is_bare_function(node, world)
 
 
 def _additive(node: Binary, world: World) -> Value:
@@ -301,10 +321,14 @@ def _script(node: Script, world: World) -> Value:
                 return Identity(1).of_size(world.whole(sizes[0]))
             if len(sizes) == 2 and all(index_like(name_of(s)) for s in sizes):
                 return kronecker(reading, world)
-        if reading.key == "delta" and not world.has_meaning(
-            world.notation.known("delta")
-        ):
+        if "basis" in world.notation.properties.get(name_of(base) or "", {}):
+            return _basis_vector(node, world)
+        if _is_kronecker(reading, world):
             return kronecker(reading, world)
+        if base.text == "1" and node.above is None and node.below is not None:
+            sizes = index_parts(node.below)
+            if len(sizes) == 1 and not world.has_meaning(reading.key):
+                return arrays.column([1] * world.whole(sizes[0]))
         return read_symbol(reading, world)
     if isinstance(base, Bars) and (base.double or node.below is not None):
         if not base.double:
@@ -314,6 +338,35 @@ def _script(node: Script, world: World) -> Value:
     if isinstance(base, Name):
         raise Unknown("function alone", name=base.text)
     return scripted(world.evaluate(base) if not node.primes else None, node, world)
+
+
+def _basis_vector(node: Script, world: World) -> Value:
+    """The ``e_k`` that a text calls a vector of the basis, as long as k counts."""
+    marks = parts_of(node.above)
+    parts = index_parts(node.below)
+    if len(parts) != 1 or any(name_of(m) not in ("top", "T", "t") for m in marks):
+        raise Unknown("size of", symbol=world.text(node))
+    size = world.count_of(parts[0])
+    if size is None:
+        raise Unknown("size of", symbol=world.text(node))
+    place = world.index_value(parts[0], size)
+    made = arrays.column([int(i == place) for i in range(1, size + 1)])
+    return arrays.transpose(made) if len(marks) % 2 else made
+
+
+def _is_kronecker(reading: Reading, world: World) -> bool:
+    """Whether a delta is Kronecker's, though there may be a vector delta too."""
+    notation = world.notation
+    if reading.key != "delta" or reading.power is not None:
+        return False
+    if not world.has_meaning(notation.known("delta")):
+        return True
+    letters = [name_of(index) for index in reading.indices]
+    matrix = any(len(t.sizes) == 2 for t in notation.types.get("delta", []))
+    by_two = any(len(d.indices) == 2 for d in notation.definitions.get("delta", []))
+    return (
+        len(letters) == 2 and all(map(index_like, letters)) and not (matrix or by_two)
+    )
 
 
 def _bracketed(node: Group, world: World) -> Value:

@@ -36,7 +36,11 @@ def read_symbol(reading: Reading, world: World) -> Value:
     if reading.family is not None:
         family = family_of(reading.family, world)
         base = notation.family_base(key)
-        if base is not None and not notation.types.get(key):
+        one = f"{key[:-1]}{family}{key[-1]}"  # W^{[1]}, if each is declared by itself
+        told = notation.types.get(key) or notation.definitions.get(key)
+        if not told and (notation.types.get(one) or notation.definitions.get(one)):
+            value = world.value(one)
+        elif base is not None and not notation.types.get(key):
             value = _member(key, base, family, world)
         else:
             value = world.value(key, family)
@@ -102,6 +106,8 @@ def entry_of(
     if isinstance(value, (Bundle, Pattern)):
         raise Unknown("entry of")
     if not is_array(value):
+        if key in world.guessed or key in world.locals:
+            raise Unknown("no shape", symbol=shown)
         raise IllTyped("index of number", text=shown)
     shape = shape_of(value)
     if len(indices) != len(shape):

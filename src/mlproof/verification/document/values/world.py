@@ -439,6 +439,20 @@ class World:
         with self.fresh_indices({}):
             return 1 if low is None else self.whole(low), self.whole(high)
 
+    def count_of(self, index: Node) -> int | None:
+        """How many values an index has, if anything says it."""
+        name = name_of(index) or ""
+        if self.is_label(name):
+            return self._label_size(name) or self.label_sizes.get(name)
+        limits = self.range_of(name)
+        if limits is not None:
+            return limits[1]
+        size = self.notation.letters.get(name)
+        if size is None:
+            return None
+        with self.fresh_indices({}):
+            return self.whole(size)
+
     def _declared_sizes(self, key: str) -> list[int] | None:
         for found in self.notation.types_of(key, self.order, self.section):
             if found.kind == "array":
