@@ -286,6 +286,14 @@ _REASONS: dict[str, tuple[str, str]] = {
         "an entry of {symbol}, of which no shape is given",
         "un élément de {symbol}, dont aucune dimension n'est donnée",
     ),
+    "before the first": (
+        "what stands before the first entry of {symbol}",
+        "ce qui précède le premier élément de {symbol}",
+    ),
+    "function of several": (
+        "the function {name}, defined for several numbers of arguments",
+        "la fonction {name}, définie pour plusieurs nombres d'arguments",
+    ),
     "composition": ("a composition of functions", "une composée de fonctions"),
     "derivative of set": ("a derivative of a set", "une dérivée d'un ensemble"),
     "no definition": (

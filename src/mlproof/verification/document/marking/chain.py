@@ -454,6 +454,15 @@ class Chain(Members):
     def _spoken_of(self) -> bool:
         """Whether a formula in a sentence is what it speaks of, not what it says."""
         statement = self.statement
+        zero = self.members[-1].formula
+        to_solve = isinstance(zero, Number) and not zero.value
+        if to_solve and _TO_SOLVE.search(statement.words):
+            return True
+        if _ELSE.search(statement.words):
+            return True
+        text = statement.source.text[self.members[0].end : self.members[-1].start]
+        if re.search(r"\\(?:stackrel|overset)\s*\{\s*!", text):
+            return True
         return not statement.display and bool(_SPOKEN.match(statement.after))
 
     def _false(
@@ -552,6 +561,12 @@ class Chain(Members):
         return False
 
 
+_TO_SOLVE = re.compile(
+    r"\b(?:sett?ing|sets?|solv\w+|equat\w+|annul\w+|résoud\w+|résolv\w+|first-order|"
+    r"optimality|stationar\w+|stationnai\w+|optimum|minim\w+|must|doit)\b[^.]*$",
+    re.I,
+)
+_ELSE = re.compile(r"\b(?:otherwise|else|sinon|autrement)\b[^.]*$", re.I)
 _SPOKEN = re.compile(
     r"\s*(?:is|are|was|would|has|have|holds?|may|might|can|could|happens|occurs|means|"
     r"est|sont|serait|a|ont|peut|signifie)\b",

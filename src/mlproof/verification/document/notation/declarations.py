@@ -209,7 +209,10 @@ def _declared(
             # x_i \in \mathbb{R} for every i: a family of numbers.
             notation.array_names[name] += 1
             return
-        counted = name_of(first) in notation.facts.bound or index_like(name_of(first))
+        letter = name_of(first) or ""
+        counted = letter in notation.facts.bound or (
+            index_like(letter) and not notation.facts.alone[letter]
+        )
         if counted and kind in ("array", "index", "choice", "whole"):
             notation.subfamilies.add(name)
             notation.forget()

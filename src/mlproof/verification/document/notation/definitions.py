@@ -139,7 +139,7 @@ def _definition(notation: Notation, order: int, statement: Statement) -> None:
         reading = reading if again is None else again
     if reading.power is not None:
         square = isinstance(reading.power, Number) and reading.power.value == 2
-        if not square or notation.definitions.get(reading.key) or reading.indices:
+        if not square or notation.definitions.get(reading.key):
             return
         if any(t.kind != "number" for t in notation.types.get(reading.key, [])):
             return

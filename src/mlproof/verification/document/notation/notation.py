@@ -6,7 +6,7 @@ product, and which sizes ``W`` has, is nowhere said in one place.
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction as Rational
 from functools import cached_property
@@ -161,12 +161,15 @@ class Notation:
         return entries and any(len(t.sizes) == 2 for t in self.types.get(other, []))
 
     def mentions(self, node: Node, key: str) -> bool:
-        for inner in node.walk():
-            if isinstance(inner, (Name, Script)):
-                reading = self.reading(inner)
-                if reading is not None and reading.key == key:
+        """Whether a symbol stands in a formula, and not only in the name of another."""
+        inside: Iterable[Node | None] = node.children()
+        if isinstance(node, (Name, Script)):
+            reading = self.reading(node)
+            if reading is not None:
+                if reading.key == key:
                     return True
-        return False
+                inside = (*reading.indices, reading.family, reading.power)
+        return any(n is not None and self.mentions(n, key) for n in inside)
 
     # Scripts
 

@@ -15,14 +15,19 @@ from mlproof.verification.document.notation.names import (
     unwrapped,
 )
 from mlproof.verification.document.notation.notation import Notation
-from mlproof.verification.document.text.statements import Statement
+from mlproof.verification.document.notation.sets import set_of
+from mlproof.verification.document.text.statements import Statement, own_words
 from mlproof.verification.document.text.syntax import (
+    Beside,
     Big,
+    Derivative,
     Listed,
+    Nabla,
     Name,
     Node,
     Number,
     Script,
+    group_of,
 )
 
 # The first that is found is meant.
@@ -73,6 +78,7 @@ def assume(notation: Notation) -> None:
         _said(notation, order, statement)
         _normalised(notation, order, statement)
         _its_own_transpose(notation, order, statement)
+        _constrained(notation, order, statement)
 
 
 def _said(notation: Notation, order: int, statement: Statement) -> None:
@@ -175,6 +181,58 @@ def _normalised(notation: Notation, order: int, statement: Statement) -> None:
         columns = len(along) == 2 and along[0]
         notation.properties[key]["columns of sum 1" if columns else "simplex"] = ""
         notation.assumptions.add(order)
+
+
+_ASSUMED = re.compile(
+    r"\b(?:with|where|such that|satisf\w+|assum\w+|suppos\w+|subject to|under|"
+    r"provided|avec|où|tels? que?|telles? que?|vérifiant|sous)(?: that| que)?\s*$",
+    re.I,
+)
+
+
+def _constrained(notation: Notation, order: int, statement: Statement) -> None:
+    r"""An equality that limits symbols and defines none: ``with \|u\| = 1``."""
+    if statement.display or order in notation.assumptions:
+        return
+    _limited_sets(notation, statement)
+    formulas = [m.formula for m in statement.members]
+    if statement.relations != ["="] or None in formulas:
+        return
+    if not _ASSUMED.search(own_words(statement)):
+        return
+    left = unwrapped(formulas[0]) if formulas[0] is not None else None
+    if isinstance(left, (Name, Script)) and notation.reading(left) is not None:
+        return  # it defines its left side, or gives it a value
+    if isinstance(left, Beside) and len(left.items) == 2 and group_of(left.items[1]):
+        return
+    parts = [n for f in formulas if f is not None for n in f.walk()]
+    if any(isinstance(node, (Derivative, Nabla)) for node in parts):
+        return  # a claim, in a sentence that goes on from it
+    notation.assumptions.add(order)
+    for formula in formulas:
+        for key in notation.symbols(formula) if formula is not None else ():
+            if key not in notation.sizes and not notation.definitions.get(key):
+                text = statement.source.text[
+                    statement.start : statement.members[-1].end
+                ]
+                notation.properties[key].setdefault("unmodelled", text)
+
+
+def _limited_sets(notation: Notation, statement: Statement) -> None:
+    r"""``m_i \in \{0, 1\}``, ``p \in \Delta^{n-1}``: more than a shape is said."""
+    if statement.relations != ["in"]:
+        return
+    left, right = (m.formula for m in statement.members)
+    if left is None:
+        return
+    found = None if right is None else set_of(right)
+    entries = isinstance(left, Script) and left.below is not None
+    if found is None or (entries and found[0] in ("choice", "unit", "positive")):
+        text = statement.members[1].text
+        for node in left.items if isinstance(left, Listed) else (left,):
+            for key in _keys(notation, node):
+                if key not in notation.facts.bound:
+                    notation.properties[key].setdefault("unmodelled", text)
 
 
 def _its_own_transpose(notation: Notation, order: int, statement: Statement) -> None:

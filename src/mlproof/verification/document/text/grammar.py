@@ -338,7 +338,9 @@ class _Parser:
         token = self.take()
         match token.kind:
             case TokenKind.NUMBER:
-                return Number(token.start, token.end, Rational(token.text))
+                return Number(
+                    token.start, token.end, Rational(token.text.replace("\\,", ""))
+                )
             case TokenKind.LETTER:
                 name = UNICODE.get(token.text, token.text)
                 return Name(token.start, token.end, name)

@@ -47,7 +47,7 @@ _MOVES = "|".join(
 _TOKEN = re.compile(
     rf"""
     (?P<space>   \s+ | ~ | %[^\n]* )
-  | (?P<number>  \d+(?:\.\d+)? )
+  | (?P<number>  \d{{1,3}}(?:\\,\d{{3}})+(?!\d) | \d+(?:\.\d+)? )
   | (?P<row>     \\\\(?:[ ]?\[[ ]*-?[\d.]+[ ]*[a-z]+[ ]*\])? )
   | (?P<moved>   \\[,;:!>\ ] | \\(?:label|tag\*?|hspace\*?|vspace\*?)\s*\{{[^{{}}]*\}}
                  | \\(?:{_MOVES})(?![A-Za-z]) )
@@ -62,11 +62,39 @@ _TOKEN = re.compile(
 )
 
 
+ABBREVIATIONS = (
+    *(
+        "BCE",
+        "CE",
+        "ELBO",
+        "GELU",
+        "KL",
+        "LSE",
+        "MAE",
+        "MAP",
+        "MI",
+        "MLE",
+        "MSE",
+        "NLL",
+    ),
+    *("OLS", "RMSE", "RSS", "SSE", "SSR"),
+)
+_ABBREVIATION = re.compile(
+    rf"(?<![A-Za-z\\])(?:{'|'.join(sorted(ABBREVIATIONS, key=len, reverse=True))})"
+    r"(?=\s*(?:\\[lb]eft|\\[bB]igg?l?)?\s*[(_=^&\[}]|\s*$)"
+)
+
+
 def tokens(text: str, start: int = 0, end: int | None = None) -> list[Token]:
     """The tokens of a stretch of a text, in their order."""
     found = []
     at, end = start, len(text) if end is None else end
     while at < end:
+        name = _ABBREVIATION.match(text, at, end)
+        if name is not None:  # KL is a name, and no product of K and L
+            found.append(Token(TokenKind.TEXT, name.group(), at, name.end()))
+            at = name.end()
+            continue
         match = _TOKEN.match(text, at, end)
         if match is None:
             found.append(Token(TokenKind.UNKNOWN, text[at], at, at + 1))

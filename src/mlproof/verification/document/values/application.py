@@ -179,16 +179,21 @@ def _apply_at(item: Node, group: Group, world: World) -> Value:
         order = len(item.variables)
         return derived_function(item.body, _arguments(group, world), order, world)
     if is_function(item, world):
-        return apply_node(item, _arguments(group, world), world)
+        meant = function_of(item.base if isinstance(item, Script) else item, world)
+        return apply_node(item, _arguments(group, world, meant or ""), world)
     reading = world.notation.reading(item)
     assert reading is not None
     return _rebound(reading, group, world)
 
 
-def _arguments(group: Group, world: World) -> list[Value]:
+def _arguments(group: Group, world: World, name: str = "") -> list[Value]:
     if any(isinstance(i, Dots) for i in group.items):
         return [dotted_matrix(tuple((i,) for i in group.items), world)]
-    return [world.evaluate(item) for item in group.items]
+    world.entrywise += name == "diag"  # diag(1 - h^2)
+    try:
+        return [world.evaluate(item) for item in group.items]
+    finally:
+        world.entrywise -= name == "diag"
 
 
 def apply_node(item: Node, arguments: list[Value], world: World) -> Value:
@@ -257,6 +262,8 @@ def _rebound(reading: Reading, group: Group, world: World) -> Value:
     key = world.notation.known(reading.key)
     found = world.notation.definitions.get(key, [])
     parameters = next((d.parameters for d in found if d.parameters), ())
+    if len({len(d.parameters) for d in found if d.parameters}) > 1:
+        raise Unknown("function of several", name=key)
     if parameters and reading.power is not None and _is_minus_one(reading.power):
         raise Unknown("inverse function")
     if not found and world.notation.is_function(key):

@@ -151,6 +151,8 @@ def _place_of(variable: Node, world: World) -> _Place:
     if reading.indices:
         value = _current(_Place(target, None, False), world)
         if not is_array(value):
+            if key in world.guessed or key in world.locals:
+                raise Unknown("no shape", symbol=key)
             raise IllTyped("index of number", text=key)
         places = []
         shape = shape_of(value)

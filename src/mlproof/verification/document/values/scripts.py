@@ -5,6 +5,7 @@ from typing import Any
 from mlproof.verification.document.notation.names import name_of
 from mlproof.verification.document.notation.notation import Reading
 from mlproof.verification.document.text.syntax import (
+    Binary,
     Name,
     Node,
 )
@@ -125,6 +126,8 @@ def entry_of(
     places = []
     for index, size in zip(indices, shape, strict=True):
         place = world.index_value(index, size)
+        if place < 1 and isinstance(index, Binary):
+            raise Unknown("before the first", symbol=shown)  # m_{t-1} at t = 1
         if not 1 <= place <= size:
             raise IllTyped(
                 "out of range",

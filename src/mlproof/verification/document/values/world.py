@@ -538,11 +538,11 @@ class World:
             return self.evaluate(stream.choice(found.choices))
 
     def _untyped(self, key: str, stream: random.Random) -> Value:
-        if key == "e":
-            return self.arithmetic.euler
-        if key == "pi":
-            return self.arithmetic.real(self.arithmetic.pi)
         sizes = self.notation.inferred_sizes(key)
+        if key == "e" and sizes is None:
+            return self.arithmetic.euler
+        if key == "pi" and sizes is None:
+            return self.arithmetic.real(self.arithmetic.pi)
         if sizes is not None:
             made = [self._inferred(size) for size in sizes]
             rows, columns = (made[0], 1) if len(made) == 1 else made
