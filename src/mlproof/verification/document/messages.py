@@ -209,6 +209,10 @@ _CATALOGUE: dict[str, tuple[str, str]] = {
         "non compris : les membres diffèrent si {symbols} sont des nombres, et rien ne "
         "dit ce que c'est ; déclarez-les",
     ),
+    "another": (
+        "not understood: {symbol} is given above, by other symbols than here",
+        "non compris : {symbol} est donné plus haut, par d'autres symboles qu'ici",
+    ),
     "said": (
         "not understood: the sides differ, but the text says more of {symbol} "
         "({words}) than is taken into account",
@@ -293,6 +297,10 @@ _REASONS: dict[str, tuple[str, str]] = {
     "function of several": (
         "the function {name}, defined for several numbers of arguments",
         "la fonction {name}, définie pour plusieurs nombres d'arguments",
+    ),
+    "several things": (
+        "{symbol}, which is another thing for each letter it has as an index",
+        "{symbol}, qui est autre chose pour chaque lettre qu'il a en indice",
     ),
     "composition": ("a composition of functions", "une composée de fonctions"),
     "derivative of set": ("a derivative of a set", "une dérivée d'un ensemble"),

@@ -118,6 +118,8 @@ class Chain(Members):
             claim, wrong = self._bad(i, last)
             made.append(claim)
             if not wrong:
+                if i == 1 and self._is_another():
+                    last = sound = i  # the chain goes on from its second member
                 continue
             if isinstance_any(self.outcomes(i), IllTyped):
                 continue  # it has no value that anything could follow from
@@ -427,6 +429,9 @@ class Chain(Members):
         if undeclared:
             message = self.wording.say("undeclared", symbols=", ".join(undeclared))
             return Claim(place_of(member), Verdict.NOT_UNDERSTOOD, message), False
+        if i == 1 and self._is_another():
+            message = self.wording.say("another", symbol=self.members[0].text)
+            return Claim(place_of(member), Verdict.NOT_UNDERSTOOD, message), False
         said = self._said()
         if said is not None:
             symbol, words = said
@@ -436,6 +441,39 @@ class Chain(Members):
             message = self.wording.say("spoken of")
             return Claim(place_of(member), Verdict.NOT_UNDERSTOOD, message), False
         return self._false(i, found.different, against), True
+
+    def _is_another(self) -> bool:
+        """Whether a symbol is given a second time, by symbols of which none is known.
+
+        After y = f(u) for a free u the equality y = f(z) says what u is.  And dz is
+        rather a name than a product with a size d.
+        """
+        left, right = (m.formula for m in self.members[:2])
+        if isinstance(left, Beside) and len(left.items) == 2:
+            d, rest = left.items
+            joined = isinstance(d, Name) and d.text == "d" and d.end == rest.start
+            return joined and "d" in self.notation.sizes
+        if not isinstance(left, (Name, Script)) or right is None or not self.points:
+            return False
+        reading = self.notation.reading(left)
+        if reading is None or reading.indices or reading.family is not None:
+            return False
+        world = self.points[0].world
+        key = self.notation.known(reading.key)
+        definition = world.definition_of(key)
+        if definition is None or definition.order == self.order:
+            return False
+
+        def free(names: frozenset[str]) -> set[str]:
+            needed = {n for name in names for n in world.closure(name)}
+            defined = self.notation.definitions
+            typed = self.notation.types
+            sizes = self.notation.sizes
+            return {n for n in needed - sizes if typed.get(n) and not defined.get(n)}
+
+        before = free(self.notation.symbols(definition.body)) - {"e", "pi"}
+        now = free(self.notation.symbols(right)) - {"e", "pi"}
+        return bool(before) and bool(now) and not before & now
 
     def _said(self) -> tuple[str, str] | None:
         """A symbol and what is said of it, where values drawn have no such property."""
@@ -549,13 +587,15 @@ class Chain(Members):
     def _assumes(self, i: int) -> bool:
         """Whether an inequality only limits a symbol that is free to choose."""
         sides = [self.members[i - 1].formula, self.members[i].formula]
-        for node in sides:
+        for node, other in (sides, sides[::-1]):
             if not isinstance(node, (Name, Script)):
                 continue
             reading = self.notation.reading(node)
             if reading is None or reading.power:
                 continue
             key = self.notation.known(reading.key)
+            if other is not None and key in self.notation.symbols(other):
+                continue  # x^2 <= x limits nothing, it claims
             if not self.notation.definitions.get(key):
                 return True
         return False

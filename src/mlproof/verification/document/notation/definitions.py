@@ -33,6 +33,14 @@ from mlproof.verification.document.text.vocabulary import FUNCTIONS
 _ANEW = re.compile(r"(?:^|[\s(])(?:let|soit|soient|posons|redefine)\b[^.$]*$", re.I)
 
 
+# A sentence that introduces, and does not set apart a case.
+_LET = re.compile(
+    r"^(?!.*\b(?:prob\w+|if|when|case|si|quand|cas|where)\b).*"
+    r"\b(?:let|soit|soient|take|with|avec|fix|fixons)\b[^.]*$",
+    re.I | re.S,
+)
+
+
 _GIVEN = re.compile(r"\b(?:with|where|and|let|avec|où|et|soit|small|petit)\s*$", re.I)
 
 
@@ -148,7 +156,9 @@ def _definition(notation: Notation, order: int, statement: Statement) -> None:
     if reading.key in notation.facts.bound and not parameters and bare:
         return
     if isinstance(right, Number) and not (statement.display or introduces):
-        return  # "the probability that y = 1" defines nothing
+        kinds = {t.kind for t in notation.types.get(reading.key, [])}
+        if not _LET.search(statement.words) or kinds - {"number", "positive"}:
+            return  # "the probability that y = 1" defines nothing
     if (
         reading.key in notation.sizes
         and reading.key not in notation.facts.bound

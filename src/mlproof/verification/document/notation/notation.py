@@ -31,6 +31,7 @@ from mlproof.verification.document.text.syntax import (
     Number,
     Script,
 )
+from mlproof.verification.document.text.vocabulary import FUNCTIONS
 
 SEVERAL = 3  # how far to go where an index runs for ever
 
@@ -238,6 +239,12 @@ class Notation:
 
     def _parts_above(self, above: Node | None) -> Iterator[Node]:
         """In a row: of s^t first the s, then the t."""
+        inside = above.items if isinstance(above, Beside) else ()
+        if above is not None and any(
+            isinstance(item, Name) and item.text in FUNCTIONS for item in inside
+        ):
+            yield above  # e^{a \log x}
+            return
         for part in parts_of(above):
             if isinstance(part, Script) and isinstance(part.base, Name):
                 above_it = part.above

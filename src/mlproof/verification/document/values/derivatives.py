@@ -8,6 +8,7 @@ from typing import Any
 
 from mlproof.verification.document.notation.names import unwrapped
 from mlproof.verification.document.text.syntax import (
+    Beside,
     Group,
     Nabla,
     Name,
@@ -35,9 +36,38 @@ from mlproof.verification.document.values.world import World
 
 def gradient(body: Node, nabla: Nabla, world: World) -> Value:
     if nabla.variable is None:
-        raise Unknown("nothing after", sign=r"\nabla")
+        return _by_parameter(body, nabla, world)
     variables = (unwrapped(nabla.variable),) * nabla.order
     return derivative(body, variables, world, body, Layout.COLUMNS)
+
+
+def _by_parameter(body: Node, nabla: Nabla, world: World) -> Value:
+    r"""``\nabla F(w)``, where F is defined as a function of one thing."""
+    items = body.items if isinstance(body, Beside) else (body,)
+    group = items[1] if len(items) == 2 else None
+    reading = world.notation.reading(items[0])
+    known = reading is not None and len(items) <= 2
+    plain_argument = group is None or (
+        isinstance(group, Group) and len(group.items) == 1
+    )
+    if reading is None or not known or not plain_argument or reading.indices:
+        raise Unknown("nothing after", sign=r"\nabla")
+    found = world.notation.definitions.get(world.notation.known(reading.key), [])
+    parameters = {d.parameters for d in found if d.parameters}
+    if len(parameters) != 1 or len(names := next(iter(parameters))) != 1:
+        raise Unknown("nothing after", sign=r"\nabla")
+    face, _, letter = names[0].rpartition(" ")
+    variable = Name(nabla.start, nabla.end, letter, face)
+    by = (variable,) * nabla.order
+    called = Beside(
+        items[0].start, items[0].end, (items[0], Group(0, 0, "(", (variable,)))
+    )
+    if not isinstance(group, Group):
+        if group is not None:
+            raise Unknown("nothing after", sign=r"\nabla")
+        return derivative(called, by, world, body, Layout.COLUMNS)
+    with world.override({names[0]: world.evaluate(group.items[0])}):
+        return derivative(called, by, world, body, Layout.COLUMNS)
 
 
 def derivative(
@@ -104,10 +134,26 @@ def _expect_none(body: Node, place: "_Place", world: World) -> None:
         key = notation.known(reading.key)
         if key != target and (world.lenient or world.definition_of(key) is None):
             raise Unknown("no definition", symbol=world.text(body))
-    if any(target in world.closure(name) for name in notation.symbols(body)):
+    if target in _needed(body, world):
         return  # it is constant around here
     if notation.definitions.get(target) and world.definition_of(target) is not None:
         raise Unknown("no dependence", symbol=world.text(body), by=target)
+
+
+def _needed(body: Node, world: World) -> set[str]:
+    """The symbols that a formula is computed from, by the definitions in force."""
+    found: set[str] = set()
+    waiting = set(world.notation.symbols(body))
+    while waiting:
+        key = waiting.pop()
+        found.add(key)
+        definition = world.definition_of(key)
+        if definition is None:
+            found |= world.closure(key)  # of a family, or free
+        else:
+            waiting |= world.notation.symbols(definition.body) - found
+            found |= set(definition.parameters)
+    return found
 
 
 def _by_parts(

@@ -2,7 +2,7 @@ r"""What scripts do to a symbol: entries and rows, members of families, powers."
 
 from typing import Any
 
-from mlproof.verification.document.notation.names import name_of
+from mlproof.verification.document.notation.names import canonical, name_of
 from mlproof.verification.document.notation.notation import Reading
 from mlproof.verification.document.text.syntax import (
     Binary,
@@ -76,6 +76,11 @@ def family_of(node: Node, world: World) -> int:
 def _base_of_entry(key: str, world: World) -> Value:
     if key in world.indices:
         raise IllTyped("index of number", text=key)
+    ranges = world.notation.ranges
+    letters = {d.indices for d in world.notation.definitions.get(key, []) if d.indices}
+    counted = {canonical(ranges[n]) for names in letters for n in names if n in ranges}
+    if len(letters) > 1 and len(counted) > 1 and all(map(len, letters)):
+        raise Unknown("several things", symbol=key)  # the delta_j and delta_k of layers
     return world.value(key)
 
 
@@ -129,6 +134,7 @@ def entry_of(
         if place < 1 and isinstance(index, Binary):
             raise Unknown("before the first", symbol=shown)  # m_{t-1} at t = 1
         if not 1 <= place <= size:
+            _expect_one_meaning(key, world)
             raise IllTyped(
                 "out of range",
                 text=shown,
@@ -138,6 +144,19 @@ def entry_of(
             )
         places.append(place - 1)
     return value[places[0], places[1] if len(places) > 1 else 0]
+
+
+def _expect_one_meaning(key: str, world: World) -> None:
+    """Refuse to blame an index where sizes are guessed, or a letter is two things.
+
+    Raises
+    ------
+    Unknown
+        If so.
+    """
+    letters = {d.indices for d in world.notation.definitions.get(key, []) if d.indices}
+    if world.unsized or len(letters) > 1:
+        raise Unknown("no shape", symbol=key)
 
 
 def _is_dot(node: Node) -> bool:

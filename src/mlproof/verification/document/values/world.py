@@ -117,6 +117,7 @@ class World:
         self.label_sizes: dict[str, int] = {}
         self.wanted: set[str] = set()  # indices whose range is being looked for
         self._inside = 0  # how deep in definitions
+        self.unsized: set[str] = set()  # sizes that nothing is said of
         self.steps = 0  # nodes evaluated so far
         self.dots = 0  # how deep in sums and matrices with dots
         self.entrywise = 0  # how deep in products entry by entry
@@ -559,6 +560,7 @@ class World:
 
     def _inferred(self, size: Node | str) -> int:
         if isinstance(size, str):
+            self.unsized.add(size)
             return self._size(size)
         with self.fresh_indices({}):
             return self.whole(size)
