@@ -226,6 +226,8 @@ class Chain(Members):
             found |= point.world.guessed
         notation = self.notation
         known = facts.arguments | facts.derived | notation.numbers_said
+        for point in self.points:
+            known -= point.world.unfit
         if not found - known:
             return []
         used: set[str] = set()
@@ -354,11 +356,11 @@ class Chain(Members):
         member, say = self.members[j], self.wording.say
         for key in self._edge_symbols(i, j):
             draw = Draw(DRAWS[0].seed, DRAWS[0].sizes, frozenset({key}))
-            members = [self.members[i], member]
+            members = [self.members[i], member, self.members[0]]
             for point in self.prober.of_draw(
                 members, self.setting, draw, self.prober.double
             ):
-                a, b = point.outcomes
+                a, b, head = point.outcomes
                 where = say("where", symbol=key)
                 undefined = [o for o in (a, b) if isinstance(o, Undefined)]
                 if undefined:
@@ -366,12 +368,15 @@ class Chain(Members):
                     return Claim(place_of(member), Verdict.DOMAIN, message)
                 if failed(a) or failed(b):
                     continue
-                if any(point.kinks):
+                if any(point.kinks[:2]):
                     message = say("convention", where=where)
                     return Claim(place_of(member), Verdict.CONVENTION, message)
                 nodes = (members[0].formula, members[1].formula)
                 a, b = settled(a, b, point, nodes)  # type: ignore[arg-type]
                 if same_shape(a, b) and differ(a, b, TOLERANCE):
+                    if isinstance(head, Undefined) or point.kinks[2]:
+                        message = say("convention", where=where)
+                        return Claim(place_of(member), Verdict.CONVENTION, message)
                     return self._false(j, [(point, a, b)])
         found = self.compared(i, j)
         if found.undefined is not None:
@@ -449,6 +454,10 @@ class Chain(Members):
         rather a name than a product with a size d.
         """
         left, right = (m.formula for m in self.members[:2])
+        if isinstance(left, Script) and left.above is not None:
+            reading = self.notation.reading(left)
+            if reading is not None and reading.power is not None:
+                return reading.key in self.notation.sizes  # a distance d^2
         if isinstance(left, Beside) and len(left.items) == 2:
             d, rest = left.items
             joined = isinstance(d, Name) and d.text == "d" and d.end == rest.start
@@ -556,6 +565,11 @@ class Chain(Members):
                 if isinstance(outcome, (Unknown, NotUnderstood)):
                     return self._not_understood(i, outcome)
                 if isinstance(outcome, IllTyped):
+                    told = self._said()
+                    if told is not None:
+                        message = say("said", symbol=told[0], words=told[1])
+                        verdict = Verdict.NOT_UNDERSTOOD
+                        return Claim(place_of(member), verdict, message)
                     message = self.wording.ill_typed(outcome, point.world)
                     return Claim(place_of(member), Verdict.ILL_TYPED, message)
             if failed(a) or failed(b):

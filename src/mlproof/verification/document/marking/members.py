@@ -3,7 +3,7 @@ r"""The members of a chain at drawn points, and how each compares with another.
 A symbol that could be several things is read as what gives most members a meaning.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice, product
 from typing import Any
 
@@ -99,6 +99,11 @@ class Members:
                 break
         if faults:
             setting = Setting(best.choices, best.layout, lenient=True)
+            others = self.prober.points(self.members, setting)
+            if self._faults(others) < faults:
+                best, points, faults = setting, others, self._faults(others)
+        if faults:
+            setting = replace(best, numbers=True)
             others = self.prober.points(self.members, setting)
             if self._faults(others) < faults:
                 best, points = setting, others

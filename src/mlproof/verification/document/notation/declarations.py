@@ -40,6 +40,9 @@ _FUNCTION_WORDS = {
 }
 
 
+_ORDINAL = re.compile(r"\s*-?\s*(?:th|st|rd|e|ème|ieme|ième)\b")
+
+
 _ONES_BEFORE = re.compile(
     r"(?:vector of (?:all )?ones|all-ones vector|vecteur de (?:uns|1))\s*$", re.I
 )
@@ -252,8 +255,9 @@ def size_names(notation: Notation, node: Node) -> None:
 def _declare_in_words(notation: Notation, order: int, statement: Statement) -> None:
     r"""``W`` is an ``m \times d`` matrix; this is the formula with the sizes."""
     formula = statement.members[0].formula
-    if formula is None or order == 0 or "`" in own_words(statement):
-        return
+    words = own_words(statement)
+    if formula is None or order == 0 or "`" in words or _ORDINAL.match(words):
+        return  # of "the j-th column of A" the A
     subjects: list[Statement] = []
     index = order - 1
     last = statement

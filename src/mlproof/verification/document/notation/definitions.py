@@ -146,6 +146,8 @@ def _definition(notation: Notation, order: int, statement: Statement) -> None:
         again = notation.reading(head)
         reading = reading if again is None else again
     if reading.power is not None:
+        if reading.key in notation.sizes:
+            return
         square = isinstance(reading.power, Number) and reading.power.value == 2
         if not square or notation.definitions.get(reading.key):
             return

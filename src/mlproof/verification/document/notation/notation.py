@@ -19,6 +19,7 @@ from mlproof.verification.document.notation.names import (
     index_parts,
     name_of,
     parts_of,
+    unwrapped,
 )
 from mlproof.verification.document.notation.usage import Facts
 from mlproof.verification.document.text.statements import Statement
@@ -33,6 +34,7 @@ from mlproof.verification.document.text.syntax import (
 )
 from mlproof.verification.document.text.vocabulary import FUNCTIONS
 
+_FROM_ZERO = re.compile(r"\{\s*0\s*,.*\\[lc]?dots.*-\s*1\s*\\?\}")
 SEVERAL = 3  # how far to go where an index runs for ever
 
 
@@ -106,6 +108,12 @@ class Notation:
         self.endless: set[str] = set()  # indices that run for ever
         self.both_cases: set[str] = set()  # letters that are two things, h and H
         self.named_functions: dict[str, str] = {}  # sigma, by words
+        # Whether classes are counted from 0, as in {0, ..., m - 1}.
+        self.from_zero = any(
+            _FROM_ZERO.search(statement.members[-1].text)
+            for statement in statements
+            if "in" in statement.relations
+        )
         self.ones: set[str] = set()  # vectors of ones
         # What is said of a symbol beyond its shape, and in which words.
         self.properties: defaultdict[str, dict[str, str]] = defaultdict(dict)
@@ -344,6 +352,8 @@ class Notation:
             return True
         if any(name_of(p) in self.facts.bound for p in parts):
             return False
+        if len(parts) > 2 and all(isinstance(p, Name) for p in parts):
+            return isinstance(unwrapped(below), Beside)  # h_{new}
         if self.array_names[name] or any(t.kind == "array" for t in self.types[key]):
             return False
         if any(isinstance(p, Name) and p.text == "cdot" for p in parts):

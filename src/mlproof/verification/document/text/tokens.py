@@ -8,6 +8,7 @@ the kind UNKNOWN: whoever parses refuses it, and nothing is passed over in silen
 
 import re
 from enum import Enum
+from functools import lru_cache
 from typing import NamedTuple
 
 
@@ -80,18 +81,36 @@ ABBREVIATIONS = (
     *("OLS", "RMSE", "RSS", "SSE", "SSR"),
 )
 _ABBREVIATION = re.compile(
-    rf"(?<![A-Za-z\\])(?:{'|'.join(sorted(ABBREVIATIONS, key=len, reverse=True))})"
-    r"(?=\s*(?:\\[lb]eft|\\[bB]igg?l?)?\s*[(_=^&\[}]|\s*$)"
+    rf"(?<![A-Za-z\\])({'|'.join(sorted(ABBREVIATIONS, key=len, reverse=True))})"
+    r"(?=\s*(?:\\left)?\s*[(_=^&\[]|\s*:=)"
 )
+_GRADIENT = re.compile(
+    r"(?:\$|\\\[|&|\\\\|\\q?quad|,|\n)\s*(d[A-Za-z])(?:[_^](?:\{[^{}]*\}|\w)){0,2}"
+    r"\s*&?\s*=",
+)
+
+
+@lru_cache(maxsize=4)
+def names_of_several_letters(text: str) -> re.Pattern[str] | None:
+    """What matches the names of a text that are more than a letter, as KL or dz.
+
+    They are those that it defines: KL is a product where no ``KL = `` stands.
+    """
+    found = set(_ABBREVIATION.findall(text)) | set(_GRADIENT.findall(text))
+    if not found:
+        return None
+    names = "|".join(sorted(found, key=len, reverse=True))
+    return re.compile(rf"(?<![A-Za-z\\])(?<!frac\{{)(?<!\}}\{{)(?:{names})(?![A-Za-z])")
 
 
 def tokens(text: str, start: int = 0, end: int | None = None) -> list[Token]:
     """The tokens of a stretch of a text, in their order."""
     found = []
     at, end = start, len(text) if end is None else end
+    names = names_of_several_letters(text)
     while at < end:
-        name = _ABBREVIATION.match(text, at, end)
-        if name is not None:  # KL is a name, and no product of K and L
+        name = names.match(text, at, end) if names else None
+        if name is not None:
             found.append(Token(TokenKind.TEXT, name.group(), at, name.end()))
             at = name.end()
             continue

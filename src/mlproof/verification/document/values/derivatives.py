@@ -4,6 +4,7 @@ The formula is computed again with all that depends on the variable, and what co
 the dual number's slope is laid out as the document lays its gradients out.
 """
 
+import re
 from typing import Any
 
 from mlproof.verification.document.notation.names import unwrapped
@@ -134,8 +135,14 @@ def _expect_none(body: Node, place: "_Place", world: World) -> None:
         key = notation.known(reading.key)
         if key != target and (world.lenient or world.definition_of(key) is None):
             raise Unknown("no definition", symbol=world.text(body))
-    if target in _needed(body, world):
+    needed = _needed(body, world)
+    if target in needed:
         return  # it is constant around here
+    if any(target in world.closure(name) for name in notation.symbols(body)):
+        # By another definition than the one in force it would depend on it.
+        raise Unknown("no dependence", symbol=world.text(body), by=target)
+    if re.sub(r"(?<=[(\[<])\d+(?=[)\]>])", "", target) in needed - {target}:
+        raise Unknown("no dependence", symbol=world.text(body), by=target)
     if notation.definitions.get(target) and world.definition_of(target) is not None:
         raise Unknown("no dependence", symbol=world.text(body), by=target)
 

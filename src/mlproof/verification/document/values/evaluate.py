@@ -289,8 +289,12 @@ def _factor(items: tuple[Node, ...], at: int, world: World) -> tuple[Value, int]
         end = argument_end(items, at + 1, world)
         if end == at + 1:
             raise Unknown("function alone", name=world.text(item))
-        argument = _run(items[at + 1 : end], world)
-        return apply_node(item, [argument], world), end
+        first = items[at + 1]
+        if end == at + 2 and isinstance(first, Group) and first.bracket == "{":
+            arguments = [world.evaluate(each) for each in first.items]  # max{a, b}
+        else:
+            arguments = [_run(items[at + 1 : end], world)]
+        return apply_node(item, arguments, world), end
     return world.evaluate(item), at + 1
 
 
@@ -325,6 +329,9 @@ def _script(node: Script, world: World) -> Value:
             return _basis_vector(node, world)
         if _is_kronecker(reading, world):
             return kronecker(reading, world)
+        ones = base.text == "1" and not world.has_meaning(reading.key)
+        if ones and node.below is None:
+            raise Unknown("word", word="1")
         if base.text == "1" and node.above is None and node.below is not None:
             sizes = index_parts(node.below)
             if len(sizes) == 1 and not world.has_meaning(reading.key):

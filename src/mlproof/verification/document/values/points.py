@@ -16,6 +16,8 @@ from mlproof.verification.document.notation.notation import Notation
 from mlproof.verification.document.notation.sets import range_of
 from mlproof.verification.document.text.statements import Member, Statement
 from mlproof.verification.document.text.syntax import (
+    Beside,
+    Group,
     Name,
     Node,
     Number,
@@ -68,6 +70,7 @@ class Setting:
     choices: tuple[tuple[str, int], ...] = ()
     layout: Layout = Layout.COLUMNS
     lenient: bool = False
+    numbers: bool = False  # whether what a function is defined at is a number
 
 
 class Prober:
@@ -128,6 +131,8 @@ class Prober:
         )
         world.lenient = setting.lenient
         world.locals = self._locals()
+        if setting.numbers:
+            world.locals |= self._arguments()
         world.source = self.statement.source.text
         overrides = self._equalities(world) | (variables or {})
         if not overrides:
@@ -153,6 +158,17 @@ class Prober:
                 if by_entries and not indexed and not notation.types.get(name):
                     found.add(name)
         return frozenset(found)
+
+    def _arguments(self) -> frozenset[str]:
+        """What the function on the left is given at."""
+        head = self.statement.members[0].formula
+        group = (
+            head.items[1] if isinstance(head, Beside) and len(head.items) == 2 else None
+        )
+        if not isinstance(group, Group):
+            return frozenset()
+        names = (self.notation.reading(i) for i in group.items if isinstance(i, Name))
+        return frozenset(self.notation.known(r.key) for r in names if r is not None)
 
     def _equalities(self, world: World) -> dict[Any, Value]:
         """Symbols that a condition gives a value."""

@@ -112,7 +112,7 @@ def entry_of(
     if isinstance(value, (Bundle, Pattern)):
         raise Unknown("entry of")
     if not is_array(value):
-        if key in world.guessed or key in world.locals:
+        if key == "e" or key in world.guessed or key in world.locals:
             raise Unknown("no shape", symbol=shown)
         raise IllTyped("index of number", text=shown)
     shape = shape_of(value)
@@ -155,7 +155,7 @@ def _expect_one_meaning(key: str, world: World) -> None:
         If so.
     """
     letters = {d.indices for d in world.notation.definitions.get(key, []) if d.indices}
-    if world.unsized or len(letters) > 1:
+    if world.unsized or len(letters) > 1 or world.notation.from_zero:
         raise Unknown("no shape", symbol=key)
 
 

@@ -117,6 +117,7 @@ class World:
         self.label_sizes: dict[str, int] = {}
         self.wanted: set[str] = set()  # indices whose range is being looked for
         self._inside = 0  # how deep in definitions
+        self.unfit: set[str] = set()  # guessed, though defined in some way
         self.unsized: set[str] = set()  # sizes that nothing is said of
         self.steps = 0  # nodes evaluated so far
         self.dots = 0  # how deep in sums and matrices with dots
@@ -540,9 +541,9 @@ class World:
 
     def _untyped(self, key: str, stream: random.Random) -> Value:
         sizes = self.notation.inferred_sizes(key)
-        if key == "e" and sizes is None:
+        if key == "e":
             return self.arithmetic.euler
-        if key == "pi" and sizes is None:
+        if key == "pi" and (sizes is None or self.notation.facts.alone["pi"]):
             return self.arithmetic.real(self.arithmetic.pi)
         if sizes is not None:
             made = [self._inferred(size) for size in sizes]
@@ -554,6 +555,8 @@ class World:
             properties = self.notation.properties.get(key, {})
             return with_properties(array, properties, stream, self.arithmetic)
         self.guessed.add(key)
+        if self.notation.definitions.get(key):
+            self.unfit.add(key)
         if key in self.draw.zeros:
             return self.arithmetic.real(0)
         return self._one(key, stream, None)
