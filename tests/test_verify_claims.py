@@ -4,9 +4,16 @@ What is said goes before; the claim is a display of its own; the verdicts are th
 its relations.  A true claim and the same with a slip stand side by side.
 """
 
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 from mlproof import verify_document
+
+SMALL = Path(__file__).with_name("small_claims.txt")
+RIGHT = {"agrees", "proved", "convention", "domain"}
 
 SIZES = (
     r"Let $W \in \mathbb{R}^{m \times d}$, $x \in \mathbb{R}^d$, $b \in \mathbb{R}^m$ "
@@ -44,3 +51,24 @@ def test_a_slip_in_a_row_with_dots_is_seen(slip: str, by: str, verdict: str) -> 
     entries = [by if entry == slip else entry for entry in ROWS]
     claim = rf"W x + b = {matrix(*entries)} x + b"
     assert verdicts(SIZES, claim) == [verdict]
+
+
+def small_documents() -> Iterator[tuple[str, str, str]]:
+    for piece in re.split(r"(?m)^== ", SMALL.read_text(encoding="utf-8"))[1:]:
+        head, text = piece.split("\n", 1)
+        name, found = head.split(": ")
+        yield name, text, found
+
+
+@pytest.mark.parametrize(("name", "text", "expected"), list(small_documents()))
+def test_small_documents_are_judged_as_a_teacher_would(
+    name: str, text: str, expected: str
+) -> None:
+    found = []
+    for claim in verify_document(text=text).claims:
+        verdict = str(claim.verdict)
+        if verdict == "definition":
+            continue
+        unread = {"not_understood": "unread"}
+        found.append("right" if verdict in RIGHT else unread.get(verdict, verdict))
+    assert " ".join(found) == expected, name

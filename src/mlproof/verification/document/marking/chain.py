@@ -78,8 +78,12 @@ class Chain(Members):
         sound = 0  # the last member that nothing is wrong with
         last = 0  # the member that the next one is judged against
         broken = False  # whether the chain goes on from a mistake
+        cut = any(m.formula is None and ":" in m.text for m in self.members[:2])
         for i in range(1, len(self.members)):
             relation = self.statement.relations[i - 1]
+            if cut:  # "i = j: dp/dz = ...", which is no chain
+                made.append(self._not_understood(i, Unknown("mixed")))
+                continue
             if relation in ORDERS:
                 made.append(self._order(i, relation))
                 last = sound = i
@@ -202,7 +206,7 @@ class Chain(Members):
         if with_left.unknown is not None:
             return self._not_understood(1, with_left.unknown)
         undeclared = self._undeclared(1)
-        bare = isinstance(member.formula, Number)
+        bare = isinstance(member.formula, Number) and self.statement.display
         if (undeclared or bare) and not any(p.world.known_symbols for p in self.points):
             undeclared = undeclared or [self.members[0].text]
             message = self.wording.say("undeclared", symbols=", ".join(undeclared))

@@ -153,6 +153,7 @@ class Members:
 
     def _compare(self, i: int, j: int) -> Comparison:
         found = Comparison()
+        telling = False
         for point in self.points:
             a, b = point.outcomes[i], point.outcomes[j]
             for outcome in (a, b):
@@ -180,6 +181,10 @@ class Members:
                 found.different.append((point, a, b))
             else:
                 found.same += 1
+                sizes = list(point.world._sizes.values())
+                telling = telling or len(set(sizes)) == len(sizes)
+        if not telling:  # where two sizes are the same by chance, too much is equal
+            found.same = 0
         if found.different and not self._confirmed(i, j, found):
             found.same += len(found.different)
             found.different = []

@@ -5,6 +5,7 @@ the corners of a matrix written with dots.
 """
 
 import re
+from dataclasses import replace
 
 from mlproof.verification.document.notation.names import (
     canonical,
@@ -192,6 +193,11 @@ def _declared(
     if name is None or (isinstance(base, Name) and base.text in FUNCTIONS):
         return
     above = below = None
+    if isinstance(node, Script) and isinstance(node.above, Name) and len(sizes) == 2:
+        mark = node.above.text
+        if mark in ("top", "T") and mark not in notation.sizes:
+            # Of A^T the shape is said.
+            node, sizes = replace(node, above=None), sizes[::-1]
     if isinstance(node, Script):
         above, below = node.above, node.below
     for size in (*sizes, *choices):

@@ -86,6 +86,8 @@ def takes_argument(item: Node, after: Node, world: World) -> bool:
         return len(group.items) > 1 and group.bracket == "("
     if isinstance(after, Script):
         return False  # d (a)^T is a product
+    if _names_bare(group, item):
+        return False  # f_i (1 - f_j)
     closure = world.closure(key)
     targets = [_target(argument, world) for argument in group.items]
     return all(t is not None and (t in closure or len(targets) > 1) for t in targets)
@@ -93,6 +95,7 @@ def takes_argument(item: Node, after: Node, world: World) -> bool:
 
 def _names_bare(group: Group, item: Node) -> bool:
     """Whether brackets hold the function itself: sigma (1 - sigma) is a product."""
+    item = item.base if isinstance(item, Script) else item
     if not isinstance(item, Name) or item.word:
         return False
     called = {

@@ -191,7 +191,8 @@ class Prober:
                 continue  # i = j admits some of the points
             try:
                 value = world.evaluate(right)
-                current = world.value(key) if not world.is_label(key) else 1
+                index = world.is_label(key) or key in self._indices
+                current = 1 if index else world.value(key)
             except (IllTyped, Unknown, Undefined, NeedIndex):
                 continue
             if is_array(current) and not is_array(value):
