@@ -72,3 +72,33 @@ def test_small_documents_are_judged_as_a_teacher_would(
         unread = {"not_understood": "unread"}
         found.append("right" if verdict in RIGHT else unread.get(verdict, verdict))
     assert " ".join(found) == expected, name
+
+
+CODE = r"""
+Let $z, t \in \mathbb{R}^m$ and $L = \|z - t\|^2$. Here `z` and `t` are arrays.
+
+$$\frac{\partial L}{\partial z} = 2(z - t), \qquad \frac{\partial L}{\partial t} = 2(t - z)$$
+
+```python
+import numpy as np
+scale = 2
+grad_z = SLIP
+grad_t = -grad_z
+n = 1
+```
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"), [("scale * (z - t)", []), ("scale * (z + t)", ["grad_z"])]
+)
+def test_every_assignment_of_what_the_text_knows_is_compared(
+    code: str, expected: list[str]
+) -> None:
+    text = CODE.replace("SLIP", code)
+    report = verify_document(text=text, run_code=True)
+    lines = text.splitlines()
+    wrong = [c for c in report.claims if c.wrong]
+    assert [lines[c.line - 1].split(" = ")[0] for c in wrong] == expected
+    for claim in wrong:
+        assert lines[claim.line - 1][claim.column - 1 :] == claim.text == code

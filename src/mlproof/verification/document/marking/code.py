@@ -5,9 +5,11 @@ letters, ``os`` with ``o^s`` and ``grad_W2`` with the derivative by ``W^{(2)}``.
 Vectors are arrays of one axis; what holds so and breaks on columns gets a remark.
 """
 
+import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
+from typing import TypeGuard
 
 import numpy as np
 
@@ -30,7 +32,7 @@ from mlproof.verification.document.values.evaluate import evaluate
 from mlproof.verification.document.values.numbers import Arithmetic, Undefined, plain
 from mlproof.verification.document.values.world import DRAWS, NeedIndex, World
 
-_ASSIGNED = re.compile(r"^\s*([A-Za-z_]\w*)\s*=(?!=)\s*", re.MULTILINE)
+LONGEST = 2_000  # characters of a stretch of code that is run
 _GRADIENT = re.compile(r"^(?:grad_|g_|d|dL_d|d_|dL)(?=[A-Za-z])(.+)$")
 
 
@@ -38,7 +40,7 @@ _GRADIENT = re.compile(r"^(?:grad_|g_|d|dL_d|d_|dL)(?=[A-Za-z])(.+)$")
 class Snippet:
     """An assignment in code, and where its right side stands."""
 
-    block: Block
+    source: str
     name: str
     place: Place
 
@@ -54,8 +56,8 @@ class CodeChecker:
         language: str,
     ):
         self.statements, self.notation, self.language = statements, notation, language
-        self.snippets = [s for block in blocks for s in _snippets(block)]
         self.names = _names(notation)
+        self.snippets = [s for block in blocks for s in _snippets(block, self.names)]
         self.loss = _loss(statements)
 
     def check(self) -> tuple[list[Claim], list[Lint]]:
@@ -66,7 +68,7 @@ class CodeChecker:
         worlds = [self._world(number) for number in range(3)]
         flat = [self._bound(world, columns=False) for world in worlds]
         upright = [self._bound(world, columns=True) for world in worlds]
-        sources = [snippet.block.content for snippet in self.snippets]
+        sources = [snippet.source for snippet in self.snippets]
         ran = run_snippets(sources, [*flat, *upright])
         for number, snippet in enumerate(self.snippets):
             outcomes = [trial[number] for trial in ran[: len(worlds)]]
@@ -102,6 +104,13 @@ class CodeChecker:
                 found[name] = array[:, 0] if vector else array
             elif isinstance(value, float):
                 found[name] = np.array(value)
+        for snippet in self.snippets:
+            if snippet.name in found or not _GRADIENT.match(snippet.name):
+                continue
+            expected = self._expected(snippet.name, world)
+            if expected is not None:
+                upright = columns and expected.ndim == 1
+                found[snippet.name] = expected[:, None] if upright else expected
         return found
 
     def _expected(self, name: str, world: World) -> np.ndarray | None:
@@ -238,17 +247,60 @@ class CodeChecker:
         return Claim(place, Verdict.AGREES, say(self.language, "shapes agree"))
 
 
-def _snippets(block: Block) -> Iterator[Snippet]:
-    """The last assignment of a stretch of code."""
-    if block.kind is not Kind.CODE or block.name not in ("", "python", "py", "numpy"):
+def _is_python(block: Block) -> bool:
+    code = block.kind is Kind.CODE and block.name in ("", "python", "py", "numpy")
+    small = len(block.content) <= LONGEST and "import os" not in block.content
+    return code and small
+
+
+def _snippets(block: Block, names: Container[str]) -> Iterator[Snippet]:
+    """A stretch of code cut behind each assignment of what the document knows.
+
+    If it knows none of the names, the last assignment stands for all.
+    """
+    if not _is_python(block):
         return
-    found = list(_ASSIGNED.finditer(block.content))
-    if not found or len(block.content) > 2_000 or "import os" in block.content:
-        return
-    last = found[-1]
-    start = block.inner_start + last.end()
-    end = block.inner_start + len(block.content.rstrip())
-    yield Snippet(block, last.group(1), Place(block.source, start, end))
+    try:
+        body = ast.parse(block.content).body
+    except (SyntaxError, ValueError):
+        body = []
+    assigned = [(i, a) for i, a in enumerate(body) if _is_new(a)]
+    judged = [(i, a) for i, a in assigned if _known(_target(a), names)] or assigned[-1:]
+    begin = 0
+    for number, assignment in judged:
+        source = "\n".join(map(ast.unparse, body[begin : number + 1]))
+        value = assignment.value
+        start = _offset(block.content, value.lineno, value.col_offset)
+        end = _offset(block.content, value.end_lineno or 1, value.end_col_offset or 0)
+        place = Place(block.source, block.inner_start + start, block.inner_start + end)
+        yield Snippet(source, _target(assignment), place)
+        begin = number + 1
+
+
+def _is_new(statement: ast.stmt) -> TypeGuard[ast.Assign]:
+    """Whether it gives one name a value that is computed, and not from itself."""
+    if not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
+        return False
+    used = {n.id for n in ast.walk(statement.value) if isinstance(n, ast.Name)}
+    new = _target(statement) and _target(statement) not in used
+    return bool(new) and not isinstance(statement.value, ast.Constant)
+
+
+def _target(assignment: ast.Assign) -> str:
+    target = assignment.targets[0]
+    return target.id if isinstance(target, ast.Name) else ""
+
+
+def _known(name: str, names: Container[str]) -> bool:
+    gradient = _GRADIENT.match(name)
+    return name in names or (gradient is not None and gradient.group(1) in names)
+
+
+def _offset(text: str, line: int, column: int) -> int:
+    """Where a place stands that Python counts in lines and bytes."""
+    lines = text.splitlines(keepends=True)
+    before = sum(map(len, lines[: line - 1]))
+    return before + len(lines[line - 1].encode()[:column].decode())
 
 
 def _names(notation: Notation) -> dict[str, str]:

@@ -76,8 +76,12 @@ def main() -> None:
         for name, (shape, value) in bound.items():
             array = np.array(value, dtype=float).reshape(shape)
             names[name] = array if shape else value
+        right = dict(names)
         for snippet in job["snippets"]:
-            print(json.dumps(outcome(snippet, names)), file=answer, flush=True)
+            found = outcome(snippet, names)
+            if found["name"] in right:
+                names[found["name"]] = right[found["name"]]  # a slip is one mistake
+            print(json.dumps(found), file=answer, flush=True)
 
 
 if __name__ == "__main__":
