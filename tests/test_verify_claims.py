@@ -77,7 +77,9 @@ def test_small_documents_are_judged_as_a_teacher_would(
 CODE = r"""
 Let $z, t \in \mathbb{R}^m$ and $L = \|z - t\|^2$. Here `z` and `t` are arrays.
 
-$$\frac{\partial L}{\partial z} = 2(z - t), \qquad \frac{\partial L}{\partial t} = 2(t - z)$$
+$$\frac{\partial L}{\partial z} = 2(z - t)$$
+
+$$\frac{\partial L}{\partial t} = 2(t - z)$$
 
 ```python
 import numpy as np
