@@ -70,6 +70,7 @@ class Chain(Members):
     ):
         super().__init__(notation, layout, statement, order)
         self.wording, self.macros = wording, macros or {}
+        self.repairs = True
 
     # Verdicts
 
@@ -305,6 +306,8 @@ class Chain(Members):
 
     def _repaired(self, i: int, against: int) -> str | None:
         """The member repaired, so that it agrees with those that are sound."""
+        if not self.repairs:
+            return None
         key = self._counted_key()
         if key is not None:
             return counted(key, self.notation, self.statement.source.text)

@@ -52,6 +52,7 @@ class Judge:
         self.notation, self.wording = notation, Wording(language)
         self.layout = layout
         self.macros = macros or {}
+        self.repairs = True  # whether to look for one where a step is false
         self.lint: list[Lint] = []
         self.laid_out: dict[int, set[str]] = {}  # statements whose layout matters
 
@@ -94,9 +95,11 @@ class Judge:
         )
 
     def chain(self, statement: Statement, order: int) -> Chain:
-        return Chain(
+        made = Chain(
             *(self.notation, self.layout, self.wording, statement, order, self.macros)
         )
+        made.repairs = self.repairs
+        return made
 
     def _of_indices(self, statement: Statement) -> bool:
         names = [

@@ -58,7 +58,10 @@ def judged(
     statements: list[Statement],
     layout: Layout | None = None,
 ) -> Judged:
-    """All statements under this layout; without one, under the one that suits most."""
+    """All statements under this layout; without one, under the one that suits most.
+
+    That is columns, unless more statements are right in another.
+    """
     orders = range(len(statements))
     first = layout or Layout.COLUMNS
     found = Judged(first).judge(judge(first), statements, orders)
@@ -66,31 +69,40 @@ def judged(
     if layout is not None or not wrong:
         return found
     others = [
-        Judged(other)
-        .judge(judge(other), statements, found.laid_out)
-        .with_those_of(found)
+        Judged(other).judge(_quick(judge(other)), statements, wrong)
         for other in (Layout.ROWS, Layout.DENOMINATOR)
     ]
-    return _best(found, others, judge(first).wording.language)
-
-
-def _best(found: Judged, others: list[Judged], language: str) -> Judged:
-    """The layout that most statements are right in; columns unless others are more.
-
-    A matrix that is transposed by mistake looks like a row, and one Jacobian like the
-    other: only two of them, or a gradient that is written as a row, are evidence.
-    """
     best, most = found, _count(found, found)
-    for other in others:
-        gained = [o for o in found.laid_out if other.right(o) and not found.right(o)]
-        sure = len(gained) > 1 or any("row" in found.laid_out[o] for o in gained)
-        if sure and _count(other, found) > most:
-            best, most = other, _count(other, found)
+    for trial in others:
+        # A matrix that is transposed by mistake looks like a row, and one Jacobian like
+        # the other: only two of them, or a gradient written as a row, are evidence.
+        gained = [order for order in wrong if trial.right(order)]
+        if len(gained) < 2 and not any("row" in found.laid_out[o] for o in gained):
+            continue
+        rest = [order for order in found.laid_out if order not in trial.claims]
+        trial.judge(_quick(judge(trial.layout)), statements, rest)
+        if _count(trial, found) > most:
+            best, most = trial, _count(trial, found)
+    if best is not found:
+        again = Judged(best.layout)
+        again.judge(judge(best.layout), statements, found.laid_out)
+        best = again.with_those_of(found)
     for order in found.laid_out:
-        fitting = [other for other in (found, *others) if other.right(order)]
+        fitting = [
+            other
+            for other in (found, *others)
+            if order in other.claims and other.right(order)
+        ]
         if fitting and not best.right(order):
+            language = judge(first).wording.language
             best.lint[order] += _mixed(best, order, fitting[0].layout, language)
     return best
+
+
+def _quick(judge: Judge) -> Judge:
+    """One that says what is wrong, and not how it may be mended."""
+    judge.repairs = False
+    return judge
 
 
 def _count(judged: Judged, first: Judged) -> int:

@@ -39,6 +39,7 @@ def notation_of(statements: list[Statement]) -> Notation:
     for name, arguments in notation.facts.called_with.items():
         if name in FUNCTIONS or notation.definitions.get(name):
             notation.facts.arguments |= arguments
+    notation.settle()
     return notation
 
 

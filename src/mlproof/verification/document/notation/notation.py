@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction as Rational
 from functools import cached_property
+from typing import Any
 
 from mlproof.verification.document.messages import kind_in_words
 from mlproof.verification.document.notation.names import (
@@ -128,6 +129,9 @@ class Notation:
         self._kept: list[Node] = []  # so that no identity is given twice
         self.indexed: set[tuple[str, int]] = set()  # symbols, by section
         self.labels_found: set[str] = set()
+        # What the ends of dots have in common, which the values ask for often.
+        self.generalised: dict[tuple[int, int, str], tuple[Node, Node, Any]] = {}
+        self._known: dict[str, str] | None = None  # once all is gathered
         self.text = statements[0].source.text if statements else ""
         self._symbols: dict[int, frozenset[str]] = {}
         self._inferred: dict[str, tuple[Node | str, ...] | None] = {}
@@ -138,6 +142,17 @@ class Notation:
 
     def known(self, key: str) -> str:
         """The key itself, or the known one that differs from it by case only."""
+        if self._known is None:
+            return self._find_known(key)
+        if key not in self._known:
+            self._known[key] = self._find_known(key)
+        return self._known[key]
+
+    def settle(self) -> None:
+        """Take all that is known for final."""
+        self._known = {}
+
+    def _find_known(self, key: str) -> str:
         if key in self.definitions or key in self.sizes or key in self.facts.bound:
             return key
         others = self.spellings.get(folded(key), set()) - {key}

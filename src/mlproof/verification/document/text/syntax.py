@@ -28,7 +28,7 @@ class Node:
 
     def content(self) -> tuple[object, ...]:
         """Its fields, but for where it stands."""
-        return tuple(getattr(self, f.name) for f in fields(self)[2:])
+        return tuple([getattr(self, name) for name in _content_names(type(self))])
 
     def children(self) -> Iterator["Node"]:
         """The nodes that it is made of, from left to right."""
@@ -40,6 +40,15 @@ class Node:
         yield self
         for child in self.children():
             yield from child.walk()
+
+
+_NAMES: dict[type, tuple[str, ...]] = {}
+
+
+def _content_names(kind: type[Node]) -> tuple[str, ...]:
+    if kind not in _NAMES:
+        _NAMES[kind] = tuple(f.name for f in fields(kind)[2:])
+    return _NAMES[kind]
 
 
 def _nodes(value: object) -> Iterator[Node]:

@@ -110,7 +110,7 @@ def _summed(terms: list[tuple[str, Node]], name: str, world: World) -> Value:
     last = terms[at + 1][1]
     # The first term that the last one is like begins the series.
     for begin in range(at):
-        found = generalised(terms[begin][1], last, name)
+        found = generalised(terms[begin][1], last, name, world)
         if found is not None and found[1]:
             break
     else:
@@ -138,6 +138,19 @@ INDEX = "•"
 
 
 def generalised(
+    first: Node, last: Node, name: str, world: World
+) -> tuple[Node, list[tuple[int, Node]]] | None:
+    """What both are, with an index where they differ; None if they are not alike."""
+    made = world.notation.generalised
+    place = id(first), id(last), name
+    if place not in made:
+        # With the nodes, so that no identity is given twice.
+        made[place] = first, last, _generalised(first, last, name)
+    found: tuple[Node, list[tuple[int, Node]]] | None = made[place][2]
+    return found
+
+
+def _generalised(
     first: Node, last: Node, name: str
 ) -> tuple[Node, list[tuple[int, Node]]] | None:
     """What both are, with an index where they differ; None if they are not alike."""
@@ -285,7 +298,7 @@ def _vertical(
     first, last = entries[0], entries[-1]
     if first is None or last is None or gaps[0] == 0 or len(kept) < 2:
         raise Unknown("dots")
-    found = generalised(first, last, name)
+    found = generalised(first, last, name, world)
     before = gaps[0]  # so many are written before the first dots
     middles = [row[0] for row in rows[before + 1 : -1] if not _all_dots(row)]
     if found is None or not found[1]:
@@ -356,12 +369,14 @@ def _row_across(row: Row, name: str, world: World) -> Value:
     first, last = row[0], row[-1]
     if first is None or last is None or isinstance(first, Dots):
         raise Unknown("dots")
-    found = generalised(first, last, name)
+    found = generalised(first, last, name, world)
     if found is not None and not found[1]:
         if at != 1:
             raise Unknown("dots")
         return _entry(first, world)
-    second = generalised(row[1], last, name) if at > 1 and row[1] is not None else None
+    second = None
+    if at > 1 and row[1] is not None:
+        second = generalised(row[1], last, name, world)
     if second is not None and second[1] and second[1][0][0] == 2:
         # The second says how a row goes on of which the first may be a slip.
         template, pairs = second
