@@ -327,7 +327,10 @@ class Chain(Members):
             )
             if suspect:
                 return repairer.repaired(definition, [self.members[i]])
-        return repairer.repaired(self.members[i], sound)
+        head = self.members[0]
+        return repairer.repaired(
+            self.members[i], sound, () if head in sound else (head,)
+        )
 
     def slips(self) -> list[Lint]:
         """What was read over while the members were evaluated."""

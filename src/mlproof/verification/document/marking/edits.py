@@ -63,6 +63,7 @@ def edits(
         yield from _factors_dropped(formula, text)
     for make in (_lost_d, _signs, _digits, _swapped, _indices, _entries, _tags):
         yield from make(nodes, text)
+    yield from _told_apart(nodes, others, text)
     yield from _renamed(nodes, others, text)
     for make in (_dropped, _transposed, _powers, _bounds, _functions):
         yield from make(nodes, text)
@@ -249,6 +250,26 @@ def _renamed(nodes: list[Node], others: tuple[Node, ...], text: str) -> Iterator
         for other_symbol in written:
             if other_symbol != here and not _plain_differential(node):
                 yield _one("symbol", node.start, node.end, other_symbol)
+
+
+def _told_apart(
+    nodes: list[Node], others: tuple[Node, ...], text: str
+) -> Iterator[Edit]:
+    """A 1 that is one only where two indices are the same: delta_ij, 1_{k = y}."""
+    deltas = {
+        text[node.start : node.end]
+        for other in others
+        for node in other.walk()
+        if isinstance(node, Script)
+        and isinstance(node.base, (Name, Number))
+        and text[node.base.start : node.base.end] in ("1", r"\delta")
+    }
+    for node in nodes:
+        sides = (node.left, node.right) if isinstance(node, Binary) else ()
+        for side in sides:
+            if isinstance(side, Number) and side.value == 1:
+                for delta in sorted(deltas):
+                    yield _one("delta", side.start, side.end, delta)
 
 
 def _plain_differential(node: Node) -> bool:

@@ -12,6 +12,7 @@ from mlproof.verification.document.text.syntax import Group
 from mlproof.verification.document.text.tokens import tokens
 from mlproof.verification.document.values.arrays import IllTyped, Unknown
 from mlproof.verification.document.values.points import (
+    Point,
     Prober,
     Setting,
     differ,
@@ -19,7 +20,7 @@ from mlproof.verification.document.values.points import (
     same_shape,
     settled,
 )
-from mlproof.verification.document.values.world import DRAWS, Draw
+from mlproof.verification.document.values.world import DRAWS
 
 TRIED = 600  # changes at most
 SECONDS = 2.0  # and not longer
@@ -34,8 +35,13 @@ class Repairer:
         self.prober, self.setting = prober, setting
         self.macros = macros or {}
 
-    def repaired(self, wrong: Member, sound: list[Member]) -> str | None:
-        """The member with the one change that makes it agree with the sound ones."""
+    def repaired(
+        self, wrong: Member, sound: list[Member], beside: tuple[Member, ...] = ()
+    ) -> str | None:
+        """The member with the one change that makes it agree with the sound ones.
+
+        Those beside them only tell how far the indices of the chain run.
+        """
         if wrong.formula is None or not sound:
             return None
         others = tuple(m.formula for m in sound if m.formula is not None)
@@ -46,7 +52,7 @@ class Repairer:
             if number > TRIED or time.monotonic() > end:
                 return None
             changed = self._changed(wrong, edit)
-            if changed is not None and self._agrees(changed, sound):
+            if changed is not None and self._agrees(changed, sound, beside):
                 return changed.text
         return None
 
@@ -59,21 +65,30 @@ class Repairer:
             return None
         return Member(source, 0, len(text), formula)
 
-    def _agrees(self, changed: Member, sound: list[Member]) -> bool:
+    def _agrees(
+        self, changed: Member, sound: list[Member], beside: tuple[Member, ...]
+    ) -> bool:
         members = [changed, *sound[:2]]
+        every = [*members, *beside]
         # The first draw sorts out nearly all.
-        return all(self._agrees_at(members, draw) for draw in DRAWS[:3])
+        double = self.prober.double
+        drawn = (self.prober.of_draw(every, self.setting, d, double) for d in DRAWS[:3])
+        return all(self._agrees_at(members, points) for points in drawn) and (
+            self._agrees_at(members, self.prober.points(every, self.setting))
+        )
 
-    def _agrees_at(self, members: list[Member], draw: Draw) -> bool:
+    @staticmethod
+    def _agrees_at(members: list[Member], points: list[Point]) -> bool:
         compared = 0
-        points = self.prober.of_draw(members, self.setting, draw, self.prober.double)
         for point in points:
             mine = point.outcomes[0]
             if isinstance(mine, (IllTyped, Unknown)):
                 return False
-            for other, member in zip(point.outcomes[1:], members[1:], strict=True):
-                if failed(mine) or failed(other):
+            for other, member in zip(point.outcomes[1:], members[1:], strict=False):
+                if failed(other):
                     continue
+                if failed(mine):
+                    return False  # it has no value where one is wanted
                 nodes = (members[0].formula, member.formula)
                 try:
                     a, b = settled(mine, other, point, nodes)  # type: ignore[arg-type]

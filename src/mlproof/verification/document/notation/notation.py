@@ -258,6 +258,8 @@ class Notation:
         if key in self.sizes or key in self.numbers:
             return True
         kinds = {t.kind for t in self.types.get(key, [])}
+        if key == "pi" and self.facts.alone["pi"] and "array" not in kinds:
+            return True  # pi_k are other things than pi
         return bool(kinds) and kinds <= {"number", "positive", "unit"}
 
     def _parts_above(self, above: Node | None) -> Iterator[Node]:

@@ -10,7 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from mlproof.verification.document.values.numbers import Arithmetic, Real
+from mlproof.verification.document.values.numbers import (
+    Arithmetic,
+    Real,
+    Undefined,
+    plain,
+)
 
 Array = np.ndarray  # two axes, of any numbers
 Value = Any  # a number or an Array, or one of the values below
@@ -93,6 +98,8 @@ def column(entries: list[Real]) -> Array:
 
 
 def empty(rows: int, columns: int) -> Array:
+    if rows < 0 or columns < 0:
+        raise Undefined("an array of fewer than no entries")
     return np.empty((rows, columns), dtype=object)
 
 
@@ -210,8 +217,6 @@ def diagonal(value: Value) -> Value:
 
 def inverse(arithmetic: Arithmetic, value: Array) -> Array:
     """By elimination, with the largest pivot."""
-    from mlproof.verification.document.values.numbers import Undefined, plain
-
     rows, columns = value.shape
     if rows != columns:
         raise IllTyped("square", shape=shape_of(value))

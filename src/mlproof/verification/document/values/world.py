@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction as Rational
 from typing import Any
 
-from mlproof.verification.document.notation.names import name_of
+from mlproof.verification.document.notation.names import index_like, name_of
 from mlproof.verification.document.notation.notation import (
     SEVERAL,
     Definition,
@@ -159,12 +159,23 @@ class World:
                 if self._inside and key not in self.wanted:
                     return self.label(key, size)  # some column j, in a definition
                 raise NeedIndex(key, size)
+        if name is None:
+            self._expect_indices(node)
         value = self.evaluate(node) if name is None else self.value(name)
         if is_array(value) or isinstance(value, Bundle):
             raise IllTyped("index not a number", text=self.text(node))
         if not is_whole(value):
             raise IllTyped("index not whole", text=self.text(node))
         return int(plain(value))
+
+    def _expect_indices(self, node: Node) -> None:
+        """Ask for the letters of an index such as i + j - 1 that have no value."""
+        for inner in node.walk():
+            name = name_of(inner)
+            if name is None or name in self.indices or self.is_label(name):
+                continue
+            if index_like(name) and not self.has_meaning(name):
+                raise NeedIndex(name, 0)
 
     def whole(self, node: Node) -> int:
         """The value of a formula that is a size or an index."""
@@ -541,6 +552,10 @@ class World:
 
     def _untyped(self, key: str, stream: random.Random) -> Value:
         sizes = self.notation.inferred_sizes(key)
+        if key.endswith("[]") and self.notation.definitions.get(key[:-2]):
+            # The p_k of a p that is a number here and a vector there.
+            self.guessed.add(key)
+            self.unfit.add(key)
         if key == "e":
             return self.arithmetic.euler
         if key == "pi" and (sizes is None or self.notation.facts.alone["pi"]):
