@@ -496,6 +496,11 @@ class Chain(Members):
 
     def _said(self) -> tuple[str, str] | None:
         """A symbol and what is said of it, where values drawn have no such property."""
+        sizes = {size for p in self.points for size in p.world._sizes}
+        for other in self.notation.statements[: self.order]:
+            key = self.notation.size_set(other)
+            if key in sizes and other.section == self.statement.section:
+                return key or "", f"{other.members[0].text} = {other.members[1].text}"
         written: set[str] = set()
         for member in self.members:
             for node in member.formula.walk() if member.formula is not None else ():

@@ -71,6 +71,10 @@ class Judge:
             symbol = statement.members[0].text
             message = self.wording.say("assumption", symbol=symbol)
             return self._all(statement, Verdict.DEFINITION, message)
+        if self.notation.size_set(statement) is not None:
+            symbol = statement.members[0].text
+            message = self.wording.say("assumption", symbol=symbol)
+            return self._all(statement, Verdict.DEFINITION, message)
         if self._of_indices(statement):
             return []  # an index named: "only the term l = i"
         if any(isinstance(m.formula, Dots) for m in statement.members[1:]):

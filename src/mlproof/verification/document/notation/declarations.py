@@ -20,6 +20,7 @@ from mlproof.verification.document.notation.notation import Notation, Reading, T
 from mlproof.verification.document.notation.sets import range_of, set_of, shape_in_words
 from mlproof.verification.document.text.statements import Statement, own_words
 from mlproof.verification.document.text.syntax import (
+    Beside,
     Big,
     Dots,
     Group,
@@ -29,6 +30,7 @@ from mlproof.verification.document.text.syntax import (
     Node,
     Number,
     Script,
+    group_of,
 )
 from mlproof.verification.document.text.vocabulary import FUNCTIONS
 
@@ -279,7 +281,7 @@ def _declare_in_words(notation: Notation, order: int, statement: Statement) -> N
         if vector is None or not isinstance(unwrapped(formula), (Name, Script)):
             return
         sizes = (formula,)
-    elif kind == "array" and not _IS.search(own_words(statement)):
+    elif kind == "array" and not _IS.search(words) and words.strip() != "(":
         return
     while index >= 0 and len(subjects) < 4:
         before = notation.statements[index]
@@ -307,6 +309,13 @@ def declare_by_words(notation: Notation) -> None:
         formula = statement.members[0].formula
         if formula is None:
             continue
+        if (
+            isinstance(formula, Beside)
+            and len(formula.items) == 2
+            and not statement.relations
+            and group_of(formula.items[1])
+        ):
+            formula = formula.items[0]  # "sigma(.) is the sigmoid"
         key = _bare_key(notation, formula)
         if key is not None:
             around = tuple(

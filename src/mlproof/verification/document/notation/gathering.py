@@ -87,8 +87,9 @@ def _numbers_derived(notation: Notation) -> None:
                     waiting |= notation.symbols(node.body)
     while waiting:
         key = waiting.pop()
-        if key in notation.numbers_said:
-            continue
+        told = notation.types.get(key) or notation.definitions.get(key)
+        if key in notation.numbers_said or (notation.facts.called[key] and not told):
+            continue  # of sigma(z) the sigma is rather a function
         notation.numbers_said.add(key)
         for definition in notation.definitions.get(key, []):
             waiting |= notation.symbols(definition.body)

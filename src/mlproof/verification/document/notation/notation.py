@@ -142,6 +142,8 @@ class Notation:
 
     def known(self, key: str) -> str:
         """The key itself, or the known one that differs from it by case only."""
+        if key == "pi" and self.facts.alone["pi"]:
+            return key
         if self._known is None:
             return self._find_known(key)
         if key not in self._known:
@@ -248,7 +250,9 @@ class Notation:
             else:
                 indices = index_parts(node.below)
                 if family is None and self._is_number(key):
-                    key += "[]"  # L_r is another thing than L
+                    bold = f"bf {key}"
+                    told = self.types.get(bold) or self.definitions.get(bold)
+                    key = bold if told else f"{key}[]"  # L_r is another thing than L
         return Reading(
             key, family, indices, tuple(marks), _product(powers, node), primes
         )
@@ -478,6 +482,18 @@ class Notation:
             and key in facts.primed
             and not self.types.get(key)
             and not self.definitions.get(key)
+        )
+
+    def size_set(self, statement: Statement) -> str | None:
+        """The size that a sentence gives a number, as in "for K = 2"."""
+        if statement.relations != ["="] or statement.display:
+            return None
+        left, right = (m.formula for m in statement.members)
+        if left is None or not isinstance(right, Number):
+            return None
+        reading = self.reading(left)
+        return (
+            reading.key if reading is not None and reading.key in self.sizes else None
         )
 
     def counted(self, key: str) -> str | None:

@@ -227,7 +227,9 @@ def _limited_sets(notation: Notation, statement: Statement) -> None:
         return
     found = None if right is None else set_of(right)
     entries = isinstance(left, Script) and left.below is not None
-    if found is None or (entries and found[0] in ("choice", "unit", "positive")):
+    if found is None or (
+        entries and found[0] in ("choice", "unit", "positive", "whole")
+    ):
         text = statement.members[1].text
         for node in left.items if isinstance(left, Listed) else (left,):
             for key in _keys(notation, node):

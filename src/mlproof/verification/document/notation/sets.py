@@ -68,7 +68,8 @@ def set_of(node: Node) -> tuple[str, tuple[Node, ...], tuple[Node, ...]] | None:
         base = node.base
         if node.above is None or base.bracket not in ("{", "[", "("):
             return None
-        return "array", (unwrapped(node.above),), base.items
+        sizes = _factors(node.above)
+        return ("array", sizes, base.items) if len(sizes) <= 2 else None
     if isinstance(node, Name) and node.face in ("bb", "bf"):
         if node.text == "R":
             return "number", (), ()

@@ -16,6 +16,7 @@ from mlproof.verification.document.text.syntax import (
     Node,
     Script,
 )
+from mlproof.verification.document.text.vocabulary import FUNCTIONS
 from mlproof.verification.document.values.arrays import (
     Bundle,
     IllTyped,
@@ -138,6 +139,12 @@ def _expect_none(body: Node, place: "_Place", world: World) -> None:
     needed = _needed(body, world)
     if target in needed:
         return  # it is constant around here
+    counts = notation.sizes | notation.facts.bound | set(notation.letters)
+    for key in needed - counts - {"e", "pi"} - set(FUNCTIONS):
+        told = notation.types.get(key) or notation.definitions.get(key)
+        seen = notation.facts.alone[key] or notation.uses.get(key)
+        if seen and not told and not world.is_label(key):
+            raise Unknown("no dependence", symbol=world.text(body), by=target)
     if any(target in world.closure(name) for name in notation.symbols(body)):
         # By another definition than the one in force it would depend on it.
         raise Unknown("no dependence", symbol=world.text(body), by=target)

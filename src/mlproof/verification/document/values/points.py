@@ -246,20 +246,22 @@ class Prober:
     ) -> tuple[Point | None, NeedIndex | None]:
         outcomes: list[Any] = []
         kinks: list[int] = []
-        unsized: NeedIndex | None = None
+        needs: list[NeedIndex] = []
         for member in members:
             before = world.arithmetic.kinks
             world.indices = dict(indices)
             try:
                 outcomes.append(self._outcome(member, world))
             except NeedIndex as need:
-                need = self._sized(need, world)
                 if need.size:
-                    return None, need
-                unsized = need
+                    return None, self._sized(need, world)
+                needs.append(self._sized(need, world))
                 outcomes.append(Unknown("range", index=need.name))
             kinks.append(world.arithmetic.kinks - before)
-        del unsized
+        # How far a letter runs says an array before a sum that binds the same letter.
+        for waiting in needs:
+            if waiting.size:
+                return None, waiting
         world.indices = dict(indices)
         return Point(world, dict(indices), outcomes, kinks), None
 
