@@ -209,6 +209,11 @@ _CATALOGUE: dict[str, tuple[str, str]] = {
         "non compris : les membres diffèrent si {symbols} sont des nombres, et rien ne "
         "dit ce que c'est ; déclarez-les",
     ),
+    "entry or not": (
+        "not understood: {symbol} may be an entry of what is given above, or a symbol",
+        "non compris : {symbol} peut être un élément de ce qui est donné plus haut, ou "
+        "un symbole",
+    ),
     "another": (
         "not understood: {symbol} is given above, by other symbols than here",
         "non compris : {symbol} est donné plus haut, par d'autres symboles qu'ici",

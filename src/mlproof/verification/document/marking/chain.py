@@ -19,9 +19,10 @@ from mlproof.verification.document.marking.members import (
 )
 from mlproof.verification.document.marking.prove import proved
 from mlproof.verification.document.marking.repair import Repairer, counted
-from mlproof.verification.document.marking.wording import Wording
-from mlproof.verification.document.notation.names import name_of, unwrapped
+from mlproof.verification.document.marking.wording import Wording, shown_shape
+from mlproof.verification.document.notation.names import index_like, name_of, unwrapped
 from mlproof.verification.document.notation.notation import Notation, Reading
+from mlproof.verification.document.notation.sets import set_of
 from mlproof.verification.document.report import Claim, Lint, Place, Verdict
 from mlproof.verification.document.text.grammar import NotUnderstood
 from mlproof.verification.document.text.macros import Macro
@@ -40,6 +41,7 @@ from mlproof.verification.document.values.arrays import (
     IllTyped,
     Unknown,
     is_array,
+    shape_of,
 )
 from mlproof.verification.document.values.conditions import compare
 from mlproof.verification.document.values.drawn import MODELLED
@@ -53,7 +55,7 @@ from mlproof.verification.document.values.points import (
     same_shape,
     settled,
 )
-from mlproof.verification.document.values.world import DRAWS, Draw
+from mlproof.verification.document.values.world import DRAWS, Draw, NeedIndex
 
 
 class Chain(Members):
@@ -90,13 +92,7 @@ class Chain(Members):
                 last = sound = i
                 continue
             if relation == "in":
-                made.append(
-                    Claim(
-                        place_of(self.members[i]),
-                        Verdict.DEFINITION,
-                        self.wording.say("declaration"),
-                    )
-                )
+                made.append(self._membership(i))
                 continue
             if i == 1 and self._defines():
                 made.append(self._definition())
@@ -212,19 +208,37 @@ class Chain(Members):
             undeclared = undeclared or [self.members[0].text]
             message = self.wording.say("undeclared", symbols=", ".join(undeclared))
             return Claim(place_of(member), Verdict.NOT_UNDERSTOOD, message)
+        if reading is not None and self._hides_entry(reading):
+            message = self.wording.say("entry or not", symbol=self.members[0].text)
+            return Claim(place_of(member), Verdict.NOT_UNDERSTOOD, message)
         if isinstance(member.formula, Cases) and self._is_builtin():
             message = self.wording.say("definition agrees")
         else:
             message = self.wording.say("definition", symbol=self.members[0].text)
         return Claim(place_of(member), Verdict.DEFINITION, message)
 
+    def _hides_entry(self, reading: Reading) -> bool:
+        """Whether the p_1 that is given here may be an entry of the p that is known."""
+        base, _, index = reading.key.partition("_")
+        if not (index.isdigit() or index_like(index)) or not self.points:
+            return False
+        if not self.notation.definitions.get(base):
+            return False
+        try:
+            return is_array(self.points[0].world.value(base))
+        except (IllTyped, Unknown, Undefined, NeedIndex):
+            return False
+
     def _is_builtin(self) -> bool:
         left = unwrapped(self.members[0].formula)  # type: ignore[arg-type]
         head = left.items[0] if isinstance(left, Beside) else left
         return isinstance(head, Name) and is_function_name(head)
 
-    def _undeclared(self, i: int) -> list[str]:
-        """Symbols read as numbers though nothing says that they are."""
+    def _undeclared(self, i: int, alone: bool = False) -> list[str]:
+        """Symbols read as numbers though nothing says that they are.
+
+        Of this member alone, or of all up to it.
+        """
         facts = self.notation.facts
         found: set[str] = set()
         for point in self.points:
@@ -236,11 +250,37 @@ class Chain(Members):
         if not found - known:
             return []
         used: set[str] = set()
-        for member in self.members[: i + 1]:
+        for member in self.members[i if alone else 0 : i + 1]:
             if member.formula is not None:
                 for key in notation.symbols(member.formula):
                     used |= self.points[0].world.closure(key)
         return sorted((found & used) - known)
+
+    def _membership(self, i: int) -> Claim:
+        r"""A set behind an equality, as in ``o = W x \in \mathbb{R}^m``."""
+        place = place_of(self.members[i])
+        formula = self.members[i].formula
+        found = set_of(formula) if formula is not None else None
+        declared = Claim(place, Verdict.DEFINITION, self.wording.say("declaration"))
+        if found is None or found[0] != "array":
+            return declared
+        for point in self.points:
+            value, world = point.outcomes[i - 1], point.world
+            world.indices = dict(point.indices)
+            if not is_array(value):
+                return declared
+            try:
+                sizes = tuple(world.whole(size) for size in found[1])
+            except (IllTyped, Unknown, Undefined, NeedIndex):
+                return declared
+            if value.shape != ((sizes[0], 1) if len(sizes) == 1 else sizes):
+                message = self.wording.say(
+                    "declared otherwise",
+                    declared=shown_shape(sizes, world),
+                    shape=shown_shape(shape_of(value), world),
+                )
+                return Claim(place, Verdict.ILL_TYPED, message)
+        return declared
 
     def _not_understood(self, i: int, error: Exception) -> Claim:
         own = [o for o in self.outcomes(i) if isinstance(o, (Unknown, NotUnderstood))]
@@ -422,7 +462,7 @@ class Chain(Members):
             if not own and isinstance_any(self.outcomes(against), IllTyped):
                 message = self.wording.say("neighbour")
                 return Claim(place_of(member), Verdict.NOT_UNDERSTOOD, message), False
-            undeclared = self._undeclared(i)
+            undeclared = self._undeclared(i, alone=bool(own))
             if undeclared:
                 message = self.wording.say("undeclared", symbols=", ".join(undeclared))
                 return Claim(place_of(member), Verdict.NOT_UNDERSTOOD, message), False
@@ -452,7 +492,7 @@ class Chain(Members):
             symbol, words = said
             message = self.wording.say("said", symbol=symbol, words=words)
             return Claim(place_of(member), Verdict.NOT_UNDERSTOOD, message), False
-        if self._spoken_of():
+        if self._spoken_of(i):
             message = self.wording.say("spoken of")
             return Claim(place_of(member), Verdict.NOT_UNDERSTOOD, message), False
         return self._false(i, found.different, against), True
@@ -513,12 +553,14 @@ class Chain(Members):
                     return key, words
         return None
 
-    def _spoken_of(self) -> bool:
+    def _spoken_of(self, i: int) -> bool:
         """Whether a formula in a sentence is what it speaks of, not what it says."""
         statement = self.statement
-        zero = self.members[-1].formula
+        zero = self.members[i].formula
         to_solve = isinstance(zero, Number) and not zero.value
-        if to_solve and _TO_SOLVE.search(statement.words):
+        after = self.notation.statements[self.order + 1 : self.order + 2]
+        goes_on = any(s.group == statement.group and s.relations for s in after)
+        if to_solve and (goes_on or _TO_SOLVE.search(statement.words)):
             return True
         if _ELSE.search(statement.words):
             return True

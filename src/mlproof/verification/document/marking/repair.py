@@ -1,5 +1,6 @@
 """The smallest change of a member that makes it agree with its neighbours."""
 
+import re
 import time
 
 from mlproof.verification.document.marking.edits import Edit, edits
@@ -8,7 +9,7 @@ from mlproof.verification.document.text.grammar import NotUnderstood, parse
 from mlproof.verification.document.text.macros import Macro, expanded
 from mlproof.verification.document.text.source import Source
 from mlproof.verification.document.text.statements import Member
-from mlproof.verification.document.text.syntax import Group
+from mlproof.verification.document.text.syntax import Group, Name
 from mlproof.verification.document.text.tokens import tokens
 from mlproof.verification.document.values.arrays import IllTyped, Unknown
 from mlproof.verification.document.values.points import (
@@ -52,7 +53,9 @@ class Repairer:
             if number > TRIED or time.monotonic() > end:
                 return None
             changed = self._changed(wrong, edit)
-            if changed is not None and self._agrees(changed, sound, beside):
+            if changed is None or _poor(changed, [*sound, *beside]):
+                continue
+            if self._agrees(changed, sound, beside):
                 return changed.text
         return None
 
@@ -98,6 +101,14 @@ class Repairer:
                     return False
                 compared += 1
         return bool(compared) or not points
+
+
+def _poor(changed: Member, others: list[Member]) -> bool:
+    """Whether a repair only says again what stands beside it, or reads badly."""
+    text = "".join(changed.text.split())
+    if any(text == "".join(other.text.split()) for other in others):
+        return True
+    return isinstance(changed.formula, Name) or bool(re.search(r"[-+]\+", text))
 
 
 def counted(key: str, notation: Notation, text: str) -> str | None:

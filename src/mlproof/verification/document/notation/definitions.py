@@ -41,7 +41,9 @@ _LET = re.compile(
 )
 
 
-_GIVEN = re.compile(r"\b(?:with|where|and|let|avec|où|et|soit|small|petit)\s*$", re.I)
+_GIVEN = re.compile(
+    r"\b(?:with|where|and|let|avec|(?<!d['’])où|et|soit|small|petit)\s*$", re.I
+)
 
 
 _ORDERS = {"<", "<=", ">", ">="}
@@ -92,6 +94,23 @@ def _tags_of(notation: Notation, left: Node | None, right: Node | None) -> None:
             return
         if not any(n in known for n in names) and not notation.array_names[name]:
             notation.subtagged.add((name, canonical(left.below)))
+
+
+_SOLVED = re.compile(
+    r"\b(?:sett?ing|solv\w+|zero|zéro|annul\w+|résou\w+|résolv\w+|optim\w+|minimi\w+|"
+    r"maximi\w+|stationar\w+|stationnai\w+)\b",
+    re.I,
+)
+
+
+def _solves(notation: Notation, order: int, statement: Statement) -> bool:
+    """Whether an equality says where something is zero, or least."""
+    if _SOLVED.search(statement.words):
+        return True
+    before = notation.statements[order - 1] if order else statement
+    zero = before.members[-1].formula
+    together = before.group == statement.group and before is not statement
+    return together and isinstance(zero, Number) and not zero.value
 
 
 def _indices_of_arrays(notation: Notation, node: Node | None) -> set[str]:
@@ -171,6 +190,9 @@ def _definition(notation: Notation, order: int, statement: Statement) -> None:
         notation.size_values[reading.key].append((reading.indices[0], right))
         return
     of_value = index_parts(entry.below) if entry is not None else ()
+    if notation.types.get(reading.key) and _solves(notation, order, statement):
+        notation.assumptions.add(order)
+        return  # where a gradient vanishes, which says nothing of it elsewhere
     named_indices = [name_of(i) for i in (*reading.indices, *of_value)]
     if None in named_indices or len(set(named_indices)) < len(named_indices):
         return

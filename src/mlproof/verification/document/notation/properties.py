@@ -185,7 +185,8 @@ def _normalised(notation: Notation, order: int, statement: Statement) -> None:
 
 _ASSUMED = re.compile(
     r"\b(?:with|where|such that|satisf\w+|assum\w+|suppos\w+|subject to|under|"
-    r"provided|avec|où|tels? que?|telles? que?|vérifiant|sous)(?: that| que)?\s*$",
+    r"provided|avec|(?<!d['’])où|tels? que?|telles? que?|vérifiant|sous)"
+    r"(?: that| que)?\s*$",
     re.I,
 )
 
@@ -208,6 +209,10 @@ def _constrained(notation: Notation, order: int, statement: Statement) -> None:
     parts = [n for f in formulas if f is not None for n in f.walk()]
     if any(isinstance(node, (Derivative, Nabla)) for node in parts):
         return  # a claim, in a sentence that goes on from it
+    keys = {k for f in formulas if f is not None for k in notation.symbols(f)}
+    keys -= notation.sizes | notation.facts.bound
+    if all(notation.definitions.get(key) for key in keys):
+        return  # of what is defined it is a claim
     notation.assumptions.add(order)
     for formula in formulas:
         for key in notation.symbols(formula) if formula is not None else ():

@@ -84,15 +84,18 @@ _CONDITION = re.compile(
     r"(?:^|[\s(,;])(?:for|if|when|whenever|where|since|assum\w*|suppos\w*"
     r"|given(?: that)?|at|as|pour|si|s'|quand|lorsque|lorsqu'|en|avec|with|unless|"
     r"provided|such that|"
-    r"tel que|telle que|tels que|où|sous|case|cas|term|terme|point|event|condition|"
+    r"tel que|telle que|tels que|(?<!d['’])où|sous|case|cas|term|terme|point|event|"
+    r"condition|"
     r"probab\w+ (?:that|que))"
     r"(?: (?:all|every|any|each|some|tout|toute|tous|toutes|chaque|also|that|que|an?|"
     r"both|the|case|le cas|the case|real|réel|class|index|layers?|classes))*[\s:]*$",
     re.IGNORECASE,
 )
+_REASON = re.compile(r"(?:since|given(?: that)?|as|comme|puisque)\s*$", re.I)
 _WITH = re.compile(r"(?:^|[.:]\s+|\n)(?:With|Avec)\s*$")
 _RANGE = re.compile(
-    r"(?:for|pour|with|avec|where|où|all|every|tout|each|chaque|over)\s*$", re.I
+    r"(?:for|pour|with|avec|where|(?<!d['’])où|all|every|tout|each|chaque|over)\s*$",
+    re.I,
 )
 _INTRODUCES = re.compile(
     r"(?:^|[\s(])(?:let(?: us)?|write|define|defining|denote|denoting|set|put|call|"
@@ -177,7 +180,7 @@ class Cutter:
         """Whether a condition follows the display it belongs to."""
         return bool(
             re.match(
-                r"[\s,]*(?:for|pour|if|si|when|whenever|lorsque|quand|where|où)"
+                r"[\s,]*(?:for|pour|if|si|when|whenever|lorsque|quand|where|(?<!d['’])où)"
                 r"(?: (?:all|every|any|each|tout|toute|tous))?\s*$",
                 piece,
             )
@@ -271,11 +274,14 @@ class Cutter:
         if _WITH.search(before):
             right = statement.members[-1].formula
             return isinstance(right, (Name, Number))
-        if re.search(r"(?:where|où|with|avec|as)\s*$", before.lower()):
+        if re.search(r"(?:where|(?<!d['’])où|with|avec|as)\s*$", before.lower()):
             # What follows tells what something is, if its left side is a new name.
             return statement.relations[0] in ("<", ">", "<=", ">=", "!=")
         if _CONDITION.search(before):
-            return True
+            sides = [m.formula for m in statement.members]
+            simple = all(isinstance(s, (Name, Number, Script)) for s in sides)
+            reason = _REASON.search(before) and statement.relations == ["="]
+            return simple or not reason
         sides = [m.formula for m in statement.members]
         letters = all(isinstance(s, Name) and s.text in _INDICES for s in sides)
         if (
@@ -352,7 +358,8 @@ def _statements(
         if for_all:
             statement.for_all = True
         last = words.rsplit(None, 1)[-1].lower() if words.split() else ""
-        if statement.relations and (_IF.search(last) or for_all):
+        new = last in ("where", "où") and statement.relations[:1] == ["="]
+        if statement.relations and (_IF.search(last) or for_all) and not new:
             statement.is_condition = True
         local.append(statement)
     # A condition within a formula holds for what stands before it or, if it is the
@@ -577,6 +584,9 @@ def _joined(found: list[tuple[str, str, list[Token]]]) -> list[_Piece]:
             )
             dots = cut == "comma" and (_is_dots(piece) or _ends_in_dots(last[1]))
             plain = cut == "comma" and _lists(last[1], piece)
+            if goes_on:
+                # Behind a row with its reason the chain goes on, not the reason.
+                last = next((j for j in reversed(joined) if not j[0].strip()), last)
             if goes_on or dots or plain:
                 if cut == "comma":
                     comma = Token(TokenKind.SIGN, ",", first.start, first.start)

@@ -403,12 +403,15 @@ def scripted(value: Value, node: Script, world: World) -> Value:
         value = _primed_formula(node, world)
     if node.below is not None:
         value = entry_of(value, index_parts(node.below), world, node)
+    base = node.base
+    listed = isinstance(base, Group) and base.bracket == "(" and len(base.items) > 1
     for part in parts_of(node.above):
         if isinstance(part, Name) and (
             part.text in ("top", "intercal", "T")
             or (part.text == "t" and is_array(value))
         ):
-            value = arrays.transpose(value)
+            # (t_1, ..., t_N)^T is the column that it is called without the mark too.
+            value = value if listed else arrays.transpose(value)
         elif isinstance(part, Signed) and _transposed_inverse(part):
             value = arrays.transpose(power(value, -1, world))
         else:
