@@ -295,9 +295,9 @@ _REASONS: dict[str, tuple[str, str]] = {
         "an entry of {symbol}, of which no shape is given",
         "un élément de {symbol}, dont aucune dimension n'est donnée",
     ),
-    "before the first": (
-        "what stands before the first entry of {symbol}",
-        "ce qui précède le premier élément de {symbol}",
+    "beyond the ends": (
+        "what stands before the first entry of {symbol}, or behind the last",
+        "ce qui précède le premier élément de {symbol}, ou suit le dernier",
     ),
     "function of several": (
         "the function {name}, defined for several numbers of arguments",

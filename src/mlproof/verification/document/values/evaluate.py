@@ -332,10 +332,12 @@ def _script(node: Script, world: World) -> Value:
         ones = base.text == "1" and not world.has_meaning(reading.key)
         if ones and node.below is None:
             raise Unknown("word", word="1")
-        if base.text == "1" and node.above is None and node.below is not None:
+        if ones and node.below is not None:
+            marks = [name_of(mark) for mark in parts_of(node.above)]
             sizes = index_parts(node.below)
-            if len(sizes) == 1 and not world.has_meaning(reading.key):
-                return arrays.column([1] * world.whole(sizes[0]))
+            if len(sizes) == 1 and all(mark in ("top", "T", "t") for mark in marks):
+                column = arrays.column([1] * world.whole(sizes[0]))
+                return arrays.transpose(column) if len(marks) % 2 else column
         return read_symbol(reading, world)
     if isinstance(base, Bars) and (base.double or node.below is not None):
         if not base.double:

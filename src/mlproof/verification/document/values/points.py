@@ -167,8 +167,16 @@ class Prober:
         )
         if not isinstance(group, Group):
             return frozenset()
-        names = (self.notation.reading(i) for i in group.items if isinstance(i, Name))
-        return frozenset(self.notation.known(r.key) for r in names if r is not None)
+        readings = [
+            self.notation.reading(item)
+            for item in group.items
+            if isinstance(item, (Name, Script))
+        ]
+        return frozenset(
+            self.notation.known(reading.key)
+            for reading in readings
+            if reading is not None and not reading.indices
+        )
 
     def _equalities(self, world: World) -> dict[Any, Value]:
         """Symbols that a condition gives a value."""

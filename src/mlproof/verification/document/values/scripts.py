@@ -131,8 +131,8 @@ def entry_of(
     places = []
     for index, size in zip(indices, shape, strict=True):
         place = world.index_value(index, size)
-        if place < 1 and isinstance(index, Binary):
-            raise Unknown("before the first", symbol=shown)  # m_{t-1} at t = 1
+        if not 1 <= place <= size and isinstance(index, Binary):
+            raise Unknown("beyond the ends", symbol=shown)  # m_{t-1} at t = 1
         if not 1 <= place <= size:
             _expect_one_meaning(key, world)
             raise IllTyped(

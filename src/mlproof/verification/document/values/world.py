@@ -438,8 +438,10 @@ class World:
         return [found[name] for name in definition.indices]
 
     def _range_size(self, name: str) -> int | None:
-        found = self.range_of(name)
-        return None if found is None else found[1]
+        limits = self.range_of(name)
+        if limits is not None and name not in {r[2] for r in self.notation.ranges_at}:
+            self.unsized.add(f"range of {name}")  # only some sum says how far it runs
+        return None if limits is None else limits[1]
 
     def range_of(self, name: str) -> tuple[int, int] | None:
         """From where to where an index runs, if that is said."""
