@@ -134,7 +134,7 @@ def entry_of(
         if not 1 <= place <= size and isinstance(index, Binary):
             raise Unknown("beyond the ends", symbol=shown)  # m_{t-1} at t = 1
         if not 1 <= place <= size:
-            _expect_one_meaning(key, world)
+            _expect_one_meaning(key, index, world)
             raise IllTyped(
                 "out of range",
                 text=shown,
@@ -146,7 +146,7 @@ def entry_of(
     return value[places[0], places[1] if len(places) > 1 else 0]
 
 
-def _expect_one_meaning(key: str, world: World) -> None:
+def _expect_one_meaning(key: str, index: Node, world: World) -> None:
     """Refuse to blame an index where sizes are guessed, or a letter is two things.
 
     Raises
@@ -154,9 +154,33 @@ def _expect_one_meaning(key: str, world: World) -> None:
     Unknown
         If so.
     """
-    letters = {d.indices for d in world.notation.definitions.get(key, []) if d.indices}
-    if world.unsized or len(letters) > 1 or world.notation.from_zero:
+    notation = world.notation
+    letters = {d.indices for d in notation.definitions.get(key, []) if d.indices}
+    declared = any(t.kind == "array" for t in notation.types.get(key, []))
+    guessed = bool(world.unsized) and not declared
+    if guessed or len(letters) > 1 or notation.from_zero or _is_guessed(index, world):
         raise Unknown("no shape", symbol=key)
+
+
+def _is_guessed(index: Node, world: World) -> bool:
+    """Whether how far an index runs was taken from what nothing is said of."""
+    notation = world.notation
+    keys: set[str] = set()  # arrays whose sizes are guessed
+    for size in world.unsized:
+        kind, _, of = size.rpartition(" of ")
+        if kind != "range":
+            keys.add(of)
+            continue
+        if any(of == name_of(node) for node in index.walk()):
+            return True
+        for key, definitions in notation.definitions.items():
+            if any(of in d.indices for d in definitions) and not notation.types.get(
+                key
+            ):
+                keys.add(key)
+    names = {name_of(node) for node in index.walk()} - {None}
+    used = (i for key in keys for each in notation.uses.get(key, []) for i in each)
+    return any(name_of(i) in names for i in used)
 
 
 def _is_dot(node: Node) -> bool:
