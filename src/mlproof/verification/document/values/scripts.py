@@ -164,6 +164,7 @@ def _expect_one_meaning(key: str, index: Node, world: World) -> None:
 
 def _is_guessed(index: Node, world: World) -> bool:
     """Whether how far an index runs was taken from what nothing is said of."""
+    names = {name_of(node) for node in index.walk()} - {None} - world.stated
     notation = world.notation
     keys: set[str] = set()  # arrays whose sizes are guessed
     for size in world.unsized:
@@ -171,14 +172,13 @@ def _is_guessed(index: Node, world: World) -> bool:
         if kind != "range":
             keys.add(of)
             continue
-        if any(of == name_of(node) for node in index.walk()):
+        if of in names:
             return True
         for key, definitions in notation.definitions.items():
             if any(of in d.indices for d in definitions) and not notation.types.get(
                 key
             ):
                 keys.add(key)
-    names = {name_of(node) for node in index.walk()} - {None}
     used = (i for key in keys for each in notation.uses.get(key, []) for i in each)
     return any(name_of(i) in names for i in used)
 

@@ -93,9 +93,14 @@ def _over(
         return
     name, *others = names
     low, high = _limits(node, name, others, world)
-    for value in range(low, high + 1):
-        with world.index(name, value):
-            _over(node, others, conditions, world, found)
+    stated = node.above is not None and name not in world.stated
+    world.stated |= {name} if stated else set()
+    try:
+        for value in range(low, high + 1):
+            with world.index(name, value):
+                _over(node, others, conditions, world, found)
+    finally:
+        world.stated -= {name} if stated else set()
 
 
 def _admits(condition: Related, world: World) -> bool:

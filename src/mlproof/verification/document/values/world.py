@@ -118,6 +118,7 @@ class World:
         self.wanted: set[str] = set()  # indices whose range is being looked for
         self._inside = 0  # how deep in definitions
         self.unfit: set[str] = set()  # guessed, though defined in some way
+        self.stated: set[str] = set()  # indices of which a sum here gives the end
         self.unsized: set[str] = set()  # sizes that nothing is said of
         self.steps = 0  # nodes evaluated so far
         self.dots = 0  # how deep in sums and matrices with dots
