@@ -279,7 +279,9 @@ def _lines(text: str, marks: list[_Mark]) -> Iterator[str]:
 
     for number, pieces in groupby(_pieces(text, starts, marks), key=line_of):
         content = "".join(_shown(text, piece) for piece in pieces)
-        yield f'<div class="line" data-number="{number}">{content}</div>'
+        if content or number == 1 or number < len(starts):
+            # Behind the last line break there is no line more.
+            yield f'<div class="line" data-number="{number}">{content}</div>'
         end = starts[number] if number < len(starts) else len(text) + 1
         while notes and _last(notes[-1]) < end:
             yield notes.pop().note
@@ -396,6 +398,7 @@ td.number {{ text-align: right; white-space: nowrap;
 ol {{ margin: .25rem 0; padding-left: 2.2rem; }}
 li {{ margin: .25rem 0; }}
 li .repair {{ display: inline; }}
+li .repair::before {{ content: "— "; }}
 summary {{ font-size: 1.2rem; font-weight: 700; margin: 2.2rem 0 .4rem;
   cursor: pointer; }}
 .said {{ white-space: pre-line; }}
