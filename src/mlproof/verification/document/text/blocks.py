@@ -89,6 +89,8 @@ _PERCENT_KEY = re.compile(
 )
 # A value may stand between quotes, as YAML has them, and mathematics between dollars.
 _BARE = re.compile(r"(?P<quote>['\"]?)(?P<dollar>\$?)(.*?)(?P=dollar)(?P=quote)\s*")
+_PROSE = re.compile(r"(?<![\\A-Za-z{])[a-z]{3,}")
+_SIGNS = re.compile(r"[=^_\\<>]")
 _DOLLARS, _TICKS = re.compile(r"\\.|\$+", re.DOTALL), re.compile("`+")
 _BLANK_LINE = re.compile(r"\n[ \t>]*\n")
 
@@ -236,7 +238,7 @@ class _Scan:
         """Mathematics between single dollars; None if it is money.
 
         A dollar that closes is not followed by a digit, and there is a space on both
-        of the inner sides or on neither.
+        of the inner sides or on neither, unless what stands within is no prose.
         """
         limit = self._paragraph_end(start + 1)
         for match in _DOLLARS.finditer(self.text, start + 1, limit):
@@ -244,7 +246,10 @@ class _Scan:
                 continue
             end = match.start()
             inner = self.text[start + 1 : end]
-            if not inner.strip() or inner[0].isspace() != inner[-1].isspace():
+            if not inner.strip():
+                return None
+            uneven = inner[0].isspace() != inner[-1].isspace()
+            if uneven and (_PROSE.search(inner) or not _SIGNS.search(inner)):
                 return None
             if self.text[end + 1 : end + 2].isdigit():
                 return None
