@@ -29,12 +29,12 @@ from mlproof.verification.document.values.arrays import (
 )
 from mlproof.verification.document.values.evaluate import evaluate
 from mlproof.verification.document.values.layout import Layout
-from mlproof.verification.document.values.numbers import Arithmetic
+from mlproof.verification.document.values.numbers import Arithmetic, Undefined
 from mlproof.verification.document.values.points import (
     failed,
     same_shape,
 )
-from mlproof.verification.document.values.world import DRAWS, Draw, World
+from mlproof.verification.document.values.world import DRAWS, Draw, NeedIndex, World
 
 EQUALITIES = ("=", ":=")
 
@@ -208,7 +208,7 @@ class Judge:
                 try:
                     value = world.value(key)
                     sizes = [int(world.evaluate(size)) for size in t.sizes]
-                except Exception:
+                except (IllTyped, Unknown, Undefined, NeedIndex, ArithmeticError):
                     break
                 shape = (sizes[0], 1) if len(sizes) == 1 else tuple(sizes)
                 if not is_array(value) or value.shape == shape:

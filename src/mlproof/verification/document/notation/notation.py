@@ -179,8 +179,6 @@ class Notation:
         if "^" in key or "_" in key:
             letter = re.split(r"[\^_]", key)[0]
             return letter not in self.both_cases
-        if key.casefold() != key and key.swapcase() == other and len(key) == 1:
-            pass
         if re.sub(r"^(?:bf|vec) ", "", key) == re.sub(r"^(?:bf|vec) ", "", other):
             return True
         entries = any(len(indices) == 2 for indices in self.uses.get(key, []))

@@ -425,20 +425,12 @@ def _limits(statement: Statement, before: list[Statement]) -> bool:
 
 
 def _flat(found: list[Token]) -> list[Token]:
-    """Without the environments that only lay out lines, and their columns."""
+    """Without the environments that only lay out lines."""
     kept: list[Token] = []
-    depth = 0
     for token in found:
-        if token.kind in (TokenKind.BEGIN, TokenKind.END) and token.text in LAYOUT:
-            if (
-                kept
-                and token.kind is TokenKind.BEGIN
-                and kept[-1].kind is TokenKind.ROW
-            ):
-                pass
-            continue
-        depth += (token.kind is TokenKind.BEGIN) - (token.kind is TokenKind.END)
-        kept.append(token)
+        edge = token.kind in (TokenKind.BEGIN, TokenKind.END)
+        if not (edge and token.text in LAYOUT):
+            kept.append(token)
     return _misplaced_out(kept)
 
 

@@ -4,7 +4,6 @@ Each kind of node has its function here or, where it takes more than a page, in 
 of its own: symbols with indices, conditions, big signs, derivatives, functions.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from mlproof.verification.document.notation.names import (
@@ -169,7 +168,10 @@ def _binary(node: Binary, world: World) -> Value:
             return arrays.inner(left, right)
         case "odot":
             sides = (node.left, node.right)
-            if any(map(_is_composed(world), sides)) and _is_circle(node, world):
+            if _is_circle(node, world) and any(
+                isinstance(side, Name) and is_bare_function(side, world)
+                for side in sides
+            ):
                 raise Unknown("composition")
             return arrays.entrywise(left, right)
         case "star":
@@ -191,10 +193,6 @@ def _binary(node: Binary, world: World) -> Value:
 
 def _is_circle(node: Binary, world: World) -> bool:
     return world.source[slice(*node.at)] in (r"\circ", "∘")
-
-
-def _is_composed(world: World) -> Callable[[Node], bool]:
-    return lambda node: isinstance(node, Name) and is_bare_function(node, world)
 
 
 def _additive(node: Binary, world: World) -> Value:
