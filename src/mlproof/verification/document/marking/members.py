@@ -44,6 +44,7 @@ class Comparison:
     ill_typed: tuple[Point, IllTyped] | None = None
     unknown: Exception | None = None
     undefined: Undefined | None = None
+    missing: bool = False  # whether one divides by 0 where the other has a value
 
     @property
     def holds(self) -> bool:
@@ -52,6 +53,7 @@ class Comparison:
             and not self.different
             and self.ill_typed is None
             and self.unknown is None
+            and not self.missing
         )
 
 
@@ -164,6 +166,10 @@ class Members:
                 elif isinstance(outcome, Undefined):
                     found.undefined = found.undefined or outcome
             if failed(a) or failed(b):
+                lone = failed(a) != failed(b)
+                error = a if failed(a) else b
+                divided = isinstance(error, Undefined) and "division" in str(error)
+                found.missing = found.missing or (lone and divided)
                 continue
             try:
                 a, b = self.pair(point, i, j)
