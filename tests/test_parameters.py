@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlproof.parameters import n_theta, pack, views
+from mlproof.parameters import n_theta, pack, vector, views, zeros_like
 
 UNITS = st.lists(st.integers(1, 9), min_size=2, max_size=5).map(tuple)
 
@@ -36,6 +36,19 @@ def test_the_order_is_w1_b1_w2_b2_and_the_weights_of_an_input_lie_together() -> 
     np.testing.assert_array_equal(b[0], [6, 7])
     np.testing.assert_array_equal(W[1], [[8, 9]])
     np.testing.assert_array_equal(b[1], [10])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@given(n=st.integers(1, 5000))
+def test_a_vector_begins_with_a_line_of_the_cache(dtype: Any, n: int) -> None:
+    theta = vector(n, dtype)
+    moment = zeros_like(theta)
+    for array in (theta, moment):
+        assert array.shape == (n,) and array.dtype == dtype
+        assert array.ctypes.data % 64 == 0 and array.flags.writeable
+    assert not moment.any()
+    theta[...] = 1
+    assert not moment.any() and theta.sum() == n
 
 
 @given(UNITS)

@@ -19,9 +19,12 @@ from mlproof.fitted import FittedNetwork
 from mlproof.functions import Array
 from mlproof.labelling import Labelling
 from mlproof.optimizers import SGD, Adam, LearningRateSchedule, Optimizer
-from mlproof.parameters import n_theta
+from mlproof.parameters import n_theta, vector
 from mlproof.training import Epoch, History, Rules, descend, lbfgs
 from mlproof.validation import X_FORMATS, check_sample_weight, sound
+
+# So many weights are drawn at once: they stay in the cache.
+DRAWN_AT_ONCE = 16_384
 
 
 class LearningNetwork(FittedNetwork):
@@ -119,9 +122,7 @@ class LearningNetwork(FittedNetwork):
         sizes = hyperparameters.hidden_sizes(self.hidden_layer_sizes)
         units = (X.shape[1], *sizes, labels.n_outputs)
         self._become(
-            np.empty(
-                n_theta(units), dtype=np.float32 if X.dtype == np.uint8 else X.dtype
-            ),
+            vector(n_theta(units), np.float32 if X.dtype == np.uint8 else X.dtype),
             units,
             hyperparameters.ACTIVATION_NAMES[self.activation],
             labels,
@@ -131,7 +132,12 @@ class LearningNetwork(FittedNetwork):
         factor = 2 if self.activation == "logistic" else 6
         for coef, intercept in zip(self.coefs_, self.intercepts_, strict=True):
             bound = np.sqrt(factor / sum(coef.shape))
-            coef[...] = self._rng.uniform(-bound, bound, coef.shape)
+            # Some inputs at a time: the numbers are drawn in float64, and a large layer
+            # of them would go through memory on its way to theta.
+            step = -(-DRAWN_AT_ONCE // coef.shape[1])
+            for first in range(0, len(coef), step):
+                inputs = coef[first : first + step]
+                inputs[...] = self._rng.uniform(-bound, bound, inputs.shape)
             intercept[...] = self._rng.uniform(-bound, bound, intercept.shape)
 
     def _run(self, epochs: Iterator[Epoch], incremental: bool) -> Iterator[Epoch]:

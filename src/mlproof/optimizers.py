@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from mlproof.functions import Array
+from mlproof.parameters import zeros_like
 
 LearningRateSchedule = Literal["constant", "invscaling", "adaptive"]
 
@@ -67,7 +68,7 @@ class SGD:
     def moment(self, theta: Array) -> Array:
         """The velocity, at first 0."""
         if self.velocity is None:
-            self.velocity = np.zeros_like(theta)
+            self.velocity = zeros_like(theta)
         return self.velocity
 
     def end_epoch(self, n_seen: int) -> None:
@@ -119,7 +120,7 @@ class Adam:
     def moments(self, theta: Array) -> tuple[Array, Array]:
         """Both moments, at first 0."""
         if self.m is None or self.v is None:
-            self.m, self.v = np.zeros_like(theta), np.zeros_like(theta)
+            self.m, self.v = zeros_like(theta), zeros_like(theta)
         return self.m, self.v
 
     def rate(self, t: int) -> float:

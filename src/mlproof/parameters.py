@@ -9,12 +9,16 @@ Gradients, velocities and moments are vectors of the same length, so one line up
 every layer.  The views write through: changing W[k] changes theta.
 """
 
+from collections.abc import Callable
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from mlproof.functions import Array
+
+# Bytes of a line of the cache.
+LINE = 64
 
 
 class Parameters(NamedTuple):
@@ -29,6 +33,24 @@ def n_theta(units: tuple[int, ...]) -> int:
     return sum(
         fan_out * fan_in + fan_out for fan_in, fan_out in pairwise(units)
     )  # (Q2.5)
+
+
+def vector(n: int, dtype: Any, filled: Callable[[int, Any], Array] = np.empty) -> Array:
+    """A flat array of n numbers that begins with a line of the cache.
+
+    The weights of an input that fill some lines then lie in these and no other; where
+    NumPy puts an array they mostly reach into one more.  ``filled`` is ``np.empty`` or
+    ``np.zeros``.
+    """
+    size = n * np.dtype(dtype).itemsize
+    memory = filled(size + LINE, np.uint8)
+    at = -memory.ctypes.data % LINE
+    return memory[at : at + size].view(dtype)
+
+
+def zeros_like(theta: Array) -> Array:
+    """A gradient, a velocity or a moment of theta that is yet 0."""
+    return vector(theta.size, theta.dtype, np.zeros)
 
 
 def views(theta: Array, units: tuple[int, ...]) -> Parameters:

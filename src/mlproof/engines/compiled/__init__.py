@@ -31,7 +31,7 @@ from mlproof.engines.compiled.epoch import RISK, ROWS, STEPS
 from mlproof.engines.compiled.ledger import Ledger
 from mlproof.engines.compiled.passes import DensePass, SparsePass
 from mlproof.engines.compiled.plan import Plan, plan_for
-from mlproof.engines.compiled.sparse_epoch import DEFERRED, EVERY_ROW, TOUCHED_ONLY
+from mlproof.engines.compiled.sparse_rows import DEFERRED, EVERY_ROW, TOUCHED_ONLY
 from mlproof.engines.compiled.state import State
 from mlproof.engines.compiled.team import Team
 from mlproof.engines.compiled.toolchain import announced
@@ -55,7 +55,7 @@ class CompiledEngine:
         self, network: Network, n_threads: int = 1, lazy_adam: bool = False
     ) -> None:
         self.network, self.n_threads, self.lazy_adam = network, n_threads, lazy_adam
-        self._team = Team(1)
+        self._teams: dict[int, Team] = {}
         self._workspace: Workspace | None = None
         self._data: tuple[Examples, Data] | None = None
         self._ledger: tuple[Data, int, Ledger] | None = None
@@ -147,7 +147,10 @@ class CompiledEngine:
             epoch_pass = DensePass(*arguments)
         else:
             ledger = self._ledger_for(data, theta, min(batch_size, n))
-            epoch_pass = SparsePass(mode, ledger, self._team, *arguments)
+            team = self._team(
+                self._threads_for(self.network.units[0] * self.network.units[1])
+            )
+            epoch_pass = SparsePass(mode, ledger, team, *arguments)
         totals = workspace.totals
         totals[:] = 0
         try:
@@ -179,7 +182,6 @@ class CompiledEngine:
         totals = epoch_pass.workspace.totals
         done = 0
         try:
-            epoch_pass.open()
             while done < n_batches:
                 most = min(self._batches_per_call(), epoch_pass.most_batches())
                 end = min(done + most, n_batches)
@@ -193,8 +195,18 @@ class CompiledEngine:
                 )
                 self._seconds_per_batch = (time.perf_counter() - began) / (end - done)
                 done = end
+        except BaseException:
+            self._ledger = None  # a batch may be half indexed
+            raise
         finally:
+            self._close(epoch_pass)
+
+    def _close(self, epoch_pass: DensePass) -> None:
+        try:
             epoch_pass.close()
+        except BaseException:
+            self._ledger = None  # some rows are up to date, and some are not
+            raise
 
     def _batches_per_call(self) -> int:
         if self._seconds_per_batch == 0:
@@ -215,13 +227,12 @@ class CompiledEngine:
                 kernel(0, 0, 0, *arguments)  # no batch: this only compiles
             _compiled.add((kernel, workspace.dtype))
         try:
-            self._team.run(
+            self._team(workspace.n_threads).run(
                 lambda thread: kernel(thread, first_batch, last_batch, *arguments),
                 workspace.barrier,
             )
         except BaseException:
-            # The barrier is broken, and a batch may be half indexed.
-            self._workspace = self._ledger = None
+            self._workspace = None  # its barrier is broken
             raise
 
     # ---- what outlives an epoch ------------------------------------------------------
@@ -240,11 +251,15 @@ class CompiledEngine:
         if last is not None and last.fits(plan, theta.dtype, rows):
             return last
         products = rows * products_per_row(self.network.units, examples.X)
-        n_threads = self.n_threads if worth_sharing(products) else 1
-        if self._team.n_threads != n_threads:
-            self._team = Team(n_threads)
+        n_threads = self._threads_for(products)
         self._workspace = Workspace(self.network, plan, theta.dtype, rows, n_threads)
         return self._workspace
+
+    def _threads_for(self, multiplications: int) -> int:
+        return self.n_threads if worth_sharing(multiplications) else 1
+
+    def _team(self, n_threads: int) -> Team:
+        return self._teams.setdefault(n_threads, Team(n_threads))
 
     def _ledger_for(self, data: Data, theta: Array, rows: int) -> Ledger:
         last = self._ledger

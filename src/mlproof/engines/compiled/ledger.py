@@ -7,9 +7,10 @@ import numpy as np
 from mlproof.engines.compiled import barrier
 from mlproof.engines.compiled.plan import Table
 from mlproof.engines.compiled.sparse_epoch import close_ledger
-from mlproof.engines.compiled.sparse_rows import STEPS_DONE
+from mlproof.engines.compiled.sparse_rows import NOTHING_YET, STEPS_DONE
 from mlproof.engines.compiled.team import Team
 from mlproof.functions import Array
+from mlproof.parameters import vector
 
 # Steps after which all rows are brought forward: so long are the tables.
 STEPS = 512
@@ -30,16 +31,14 @@ class Ledger:
         self._values = np.empty(n_entries, dtype=dtype)
         self._counters = np.zeros(2, dtype=np.int64)
         self._last_step = np.zeros(n_columns, dtype=np.int64)
-        self._products = np.empty((4, STEPS + 1))
-        self._total = np.zeros(4)
-        self._before = np.zeros((n_slots, 4))
-        self._after = np.zeros((n_slots, 4))
-        self._blocks = np.zeros((min(BLOCKS, n_columns), 4))
+        self._lines = vector((STEPS + 1) * 8, np.float64).reshape(-1, 8)
+        self._settled = np.zeros(n_slots)
+        self._settled_by_block = np.zeros(min(BLOCKS, n_columns))
         self._begin()
 
     def _begin(self) -> None:
         self._counters[STEPS_DONE] = 0
-        self._products[:] = np.array([[1], [0], [0], [1]])  # nothing has happened
+        self._lines[:] = NOTHING_YET
 
     @property
     def buffers(self) -> tuple[Any, ...]:
@@ -52,25 +51,25 @@ class Ledger:
             self._values,
             self._counters,
             self._last_step,
-            self._products,
-            self._total,
-            self._before,
-            self._after,
+            self._lines,
+            self._settled,
         )
 
     @property
     def steps_left(self) -> int:
         return STEPS - int(self._counters[STEPS_DONE])
 
-    def close(self, W: Array, V: Array, l1: float, team: Team) -> None:
-        """Bring every row up to date, add up what the penalty needs, and begin anew.
+    def close(self, mode: int, W: Array, V: Array, team: Team) -> float:
+        """Bring every row up to date and begin anew; what the penalty of all rows was.
 
-        W and V are (n_columns, d_h): the weights and their velocities.
+        W and V are (n_columns, d_h): the weights and their velocities.  The penalty is
+        that of the first layer's weights in all steps since the ledger was opened,
+        each times the examples of its batch, but for what the kernel has counted.
         """
-        arguments = self._last_step, self._products, self._counters, self._blocks
+        arguments = self._last_step, self._lines, self._counters, self._settled_by_block
         team.run(
-            lambda thread: close_ledger(thread, team.n_threads, l1, W, V, *arguments),
+            lambda thread: close_ledger(thread, team.n_threads, mode, W, V, *arguments),
             barrier.new(),
         )
-        self._total[:] = self._blocks.sum(axis=0)
         self._begin()
+        return float(self._settled_by_block.sum())

@@ -2,18 +2,18 @@
 
 from typing import Any
 
-import numpy as np
-
 from mlproof.engines.compiled.data import Data
-from mlproof.engines.compiled.epoch import epoch
+from mlproof.engines.compiled.epoch import RISK, epoch
 from mlproof.engines.compiled.ledger import Ledger
 from mlproof.engines.compiled.plan import Table
-from mlproof.engines.compiled.sparse_epoch import DEFERRED, EVERY_ROW, sparse_epoch
+from mlproof.engines.compiled.sparse_epoch import sparse_epoch
+from mlproof.engines.compiled.sparse_rows import DEFERRED, EVERY_ROW
 from mlproof.engines.compiled.state import State, penalty_table
 from mlproof.engines.compiled.team import Team
 from mlproof.engines.compiled.update import DESCEND, MOMENTUM
 from mlproof.engines.compiled.workspace import Workspace
 from mlproof.functions import Array
+from mlproof.parameters import zeros_like
 from mlproof.penalties import Penalty, no_penalty
 
 
@@ -61,9 +61,6 @@ class DensePass:
             *self._others,
         )
 
-    def open(self) -> None:
-        """Make ready for the first batch."""
-
     def most_batches(self) -> int:
         """How many batches can be asked for now."""
         return len(self._order)
@@ -89,7 +86,7 @@ class SparsePass(DensePass):
     ) -> None:
         if state.rule == DESCEND:
             # The recurrence is one of two numbers; without momentum the second is 0.
-            velocity = np.zeros_like(others[1])
+            velocity = zeros_like(others[1])
             state = state._replace(rule=MOMENTUM, first=velocity)
         super().__init__(workspace, data, state, *others)
         self._mode, self._ledger, self._team = mode, ledger, team
@@ -99,18 +96,16 @@ class SparsePass(DensePass):
         self._W = self.theta[:size].reshape(units[:2])
         self._V = self.state.first[:size].reshape(units[:2])
 
-    def open(self) -> None:
-        if self._mode != EVERY_ROW and self.penalty != no_penalty(len(self.penalty.l1)):
-            self._close_ledger()
-
     def most_batches(self) -> int:
         if self._ledger.steps_left == 0:
             self._close_ledger()
         return self._ledger.steps_left
 
     def close(self) -> None:
-        if self._mode == DEFERRED:
+        penalised = self.penalty != no_penalty(len(self.penalty.l1))
+        if self._mode == DEFERRED or (self._mode != EVERY_ROW and penalised):
             self._close_ledger()
 
     def _close_ledger(self) -> None:
-        self._ledger.close(self._W, self._V, self.penalty.l1[0], self._team)
+        settled = self._ledger.close(self._mode, self._W, self._V, self._team)
+        self.workspace.totals[RISK] += settled

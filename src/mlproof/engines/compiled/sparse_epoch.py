@@ -18,6 +18,7 @@ from mlproof.engines.compiled.epoch import (
     L1,
     L2,
     N_THREADS,
+    RISK,
     RULE,
     add_up,
     change,
@@ -37,19 +38,18 @@ from mlproof.engines.compiled.plan import (
 )
 from mlproof.engines.compiled.products import view
 from mlproof.engines.compiled.sparse_rows import (
-    ABSOLUTE,
+    DEFERRED,
+    EVERY_ROW,
     STEPS_DONE,
     TOUCHED,
-    WW,
-    bring_forward,
     forget_batch,
     forwards_sparse,
     index_batch,
+    owe,
     pass_step,
-    pass_sums,
     recurrence,
     row_gradient,
-    row_sums,
+    settle,
     share_of_slots,
 )
 from mlproof.engines.compiled.toolchain import kernel, part
@@ -61,10 +61,6 @@ from mlproof.engines.compiled.update import (
     step,
     tile_gradient,
 )
-
-# How the rows of the first layer change: all at every step; those touched, the others
-# when they are needed (SGD); or those touched alone (the lazy Adam).
-EVERY_ROW, DEFERRED, TOUCHED_ONLY = range(3)
 
 # Rows lie anywhere in memory: they are asked for so many rows ahead, line by line.
 AHEAD, LINE = 8, 16
@@ -125,9 +121,7 @@ def sparse_epoch(
     counters: Any,
     last_step: Any,
     ledger: Any,
-    total: Any,
-    before: Any,
-    after: Any,
+    settled: Any,
 ) -> None:
     """The part of one thread in these batches of the epoch; see ``epoch``."""
     order, indptr, indices, data = (
@@ -144,16 +138,15 @@ def sparse_epoch(
     shares, totals, barrier = borrow(shares), borrow(totals), borrow(barrier)
     slot_of, touched, starts = borrow(slot_of), borrow(touched), borrow(starts)
     members, values, counters = borrow(members), borrow(values), borrow(counters)
-    last_step, ledger, total = borrow(last_step), borrow(ledger), borrow(total)
-    before, after = borrow(before), borrow(after)
+    last_step, ledger, settled = borrow(last_step), borrow(ledger), borrow(settled)
 
     n_threads, capacity = network[N_THREADS], network[CAPACITY]
     batch_size, rule = network[BATCH_SIZE], network[RULE]
     d, fan_out = layers[0, FAN_IN], layers[0, FAN_OUT]
     W = view(theta, layers[0, W_AT], d, fan_out)
     V = view(first, layers[0, W_AT], d, fan_out)
-    deferred = mode == DEFERRED
-    M = np.zeros(4)
+    by_rows = mode != EVERY_ROW
+    M = np.array([1.0, 0.0, 0.0, 1.0])  # rows are left as they are, unless deferred
     for batch in range(first_batch, last_batch):
         rows = order[batch * batch_size : (batch + 1) * batch_size]
         n = rows.size
@@ -164,7 +157,6 @@ def sparse_epoch(
         rate = rate_of_step(rule, settings, t)
         l1, l2 = penalty[L1, 0], penalty[L2, 0]
         l2 += penalty[ALPHA, 0] / (2 * s)  # (S.3)
-        penalised = l1 != 0 or l2 != 0
         cut = cuts_of(cuts, n, batch_size)
         n_chunks = cut.size - 1
         risk_of = risks[t & 1]
@@ -182,12 +174,14 @@ def sparse_epoch(
                 values,
                 counters,
             )
+            if by_rows:
+                owe(n * l1, n * l2, ledger, counters)
         if not meet(barrier, n_threads):
             return
         n_touched, now = counters[TOUCHED], counters[STEPS_DONE]
         begin = share_of_slots(starts, n_touched, thread, n_threads)
         end = share_of_slots(starts, n_touched, thread + 1, n_threads)
-        if mode != EVERY_ROW:
+        if by_rows:
             for slot in range(begin, end):
                 if slot + AHEAD < end:
                     at = layers[0, W_AT] + touched[slot + AHEAD] * fan_out
@@ -195,10 +189,9 @@ def sparse_epoch(
                         prefetch(theta, at + j)
                         prefetch(first, at + j)
                 column = touched[slot]
-                if deferred and last_step[column] != now:
-                    bring_forward(ledger[:, last_step[column]], W[column], V[column])
-                if penalised:
-                    row_sums(W[column], V[column], l1, before[slot])
+                line = ledger[last_step[column]]
+                settled[slot] = settle(line, mode, W[column], V[column])
+                last_step[column] = now + 1
             if not meet(barrier, n_threads):
                 return
 
@@ -229,7 +222,7 @@ def sparse_epoch(
 
         G = view(work, layers[0, OUT_AT] * capacity, n, fan_out)
         grad = sums[thread]
-        if mode != EVERY_ROW:
+        if by_rows:
             for slot in range(begin, end):
                 if rule == ADAM and slot + AHEAD < end:
                     at = layers[0, W_AT] + touched[slot + AHEAD] * fan_out
@@ -241,10 +234,6 @@ def sparse_epoch(
                 at = layers[0, W_AT] + column * fan_out
                 here = slice(at, at + fan_out)
                 step(rule, settings, rate, theta[here], row, first[here], second[here])
-                if deferred:
-                    last_step[column] = now + 1
-                if penalised:
-                    row_sums(W[column], V[column], l1, after[slot])
         for i in range(shares[0, thread], shares[0, thread + 1]):
             tile = tiles[i]
             if tile[LAYER] == 0 and tile[FIRST] < d:
@@ -267,15 +256,12 @@ def sparse_epoch(
         if not meet(barrier, n_threads):
             return
         if thread == 0:
-            if mode != EVERY_ROW:
-                risk_of[0] += l2 * total[WW] + l1 * total[ABSOLUTE]
-                if deferred:
+            if by_rows:
+                for slot in range(n_touched):
+                    totals[RISK] += settled[slot]
+                if mode == DEFERRED:
                     recurrence(rule, rate, settings[DECAY_1], l2, M)
-                    pass_step(M, ledger, counters)
-                else:
-                    M[0], M[1], M[2], M[3] = 1, 0, 0, 1
-                if penalised:
-                    pass_sums(M, total, before, after, n_touched)
+                pass_step(M, ledger, counters)
             forget_batch(slot_of, touched, counters)
             add_up(totals, risk_of, n_chunks + tiles.shape[0], n)
 
@@ -284,27 +270,25 @@ def sparse_epoch(
 def close_ledger(
     thread: int,
     n_threads: int,
-    l1: float,
+    mode: int,
     W: Any,
     V: Any,
     last_step: Any,
     ledger: Any,
     counters: Any,
-    sums: Any,
+    settled: Any,
 ) -> None:
-    """Bring the rows of one thread up to date, and add up their squares.
+    """Bring the rows of one thread up to date.
 
-    sums is (n_blocks, 4), each row for an equal share of the columns: cut the same way
-    for any number of threads.
+    settled is (n_blocks,), the penalty of an equal share of the columns each: cut the
+    same way for any number of threads.
     """
-    now, d, n_blocks = counters[STEPS_DONE], W.shape[0], sums.shape[0]
-    row = np.zeros(4)
+    now, d, n_blocks = counters[STEPS_DONE], W.shape[0], settled.size
     for block in range(thread, n_blocks, n_threads):
-        sums[block] = 0
+        penalty = 0.0
         for column in range(block * d // n_blocks, (block + 1) * d // n_blocks):
             if last_step[column] != now:
-                bring_forward(ledger[:, last_step[column]], W[column], V[column])
+                line = ledger[last_step[column]]
+                penalty += settle(line, mode, W[column], V[column])
             last_step[column] = 0
-            row_sums(W[column], V[column], l1, row)
-            for i in range(4):
-                sums[block, i] += row[i]
+        settled[block] = penalty

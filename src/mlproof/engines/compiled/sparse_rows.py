@@ -7,7 +7,8 @@ the penalty alone, so under SGD such a row and its velocity obey a linear recurr
     (w, v) <- M_t (w, v),    M_t a matrix of 2 x 2 numbers, the same for all rows,
 
 and a row that was left alone for some steps is brought forward by one product of their
-matrices when it is touched again, or when the ledger is closed (O.4).
+matrices when it is touched again, or when the ledger is closed (O.4).  What the penalty
+was in these steps is told then, too, from what the row was before them (O.5).
 """
 
 from typing import Any
@@ -17,8 +18,14 @@ from mlproof.engines.compiled.update import NESTEROV
 
 # Counters of the ledger: rows touched by this batch, steps since it was opened.
 TOUCHED, STEPS_DONE = range(2)
-# The sums over all rows of w w, w v, v v and |w|.
-WW, WV, VV, ABSOLUTE = range(4)
+# A line of the ledger, one for each step: the matrix that brings a row from there to
+# now, and what w w, w v, v v and |w| there count in the penalty since then.
+W_W, W_V, V_W, V_V, OWES_WW, OWES_WV, OWES_VV, OWES_ABS = range(8)
+NOTHING_YET = 1, 0, 0, 1, 0, 0, 0, 0
+
+# How the rows of the first layer change: all at every step; those touched, the others
+# when they are needed (SGD); or those touched alone (the lazy Adam).
+EVERY_ROW, DEFERRED, TOUCHED_ONLY = range(3)
 
 
 @part
@@ -141,30 +148,41 @@ def recurrence(rule: int, rate: float, momentum: float, l2: float, M: Any) -> No
 
 
 @part
-def bring_forward(M: Any, w: Any, v: Any) -> None:
-    """(w, v) <- M (w, v)."""
+def settle(line: Any, mode: int, w: Any, v: Any) -> Any:
+    """(w, v) <- M (w, v); what the penalty of w was since the step of this line."""
     dtype = w.dtype.type
-    ww, wv, vw, vv = dtype(M[0]), dtype(M[1]), dtype(M[2]), dtype(M[3])
-    for j in range(w.size):
-        old = w[j]
-        w[j] = ww * old + wv * v[j]
-        v[j] = vw * old + vv * v[j]
-
-
-@part
-def row_sums(w: Any, v: Any, l1: float, out: Any) -> None:
-    """Those sums for one row, |w| only if the penalty needs it."""
-    zero = w.dtype.type(0)
-    ww, wv, vv, absolute = zero, zero, zero, zero
+    zero = dtype(0)
+    if mode != DEFERRED:  # it stayed as it is
+        square, absolute = zero, zero
+        for j in range(w.size):
+            square += w[j] * w[j]
+        if line[OWES_ABS] != 0:
+            for j in range(w.size):
+                absolute += abs(w[j])
+        return line[OWES_WW] * square + line[OWES_ABS] * absolute
+    w_w, w_v = dtype(line[W_W]), dtype(line[W_V])
+    v_w, v_v = dtype(line[V_W]), dtype(line[V_V])
+    ww, wv, vv = zero, zero, zero
     for j in range(w.size):
         w_j, v_j = w[j], v[j]
         ww += w_j * w_j
         wv += w_j * v_j
         vv += v_j * v_j
-    if l1 != 0:
-        for j in range(w.size):
-            absolute += abs(w[j])
-    out[WW], out[WV], out[VV], out[ABSOLUTE] = ww, wv, vv, absolute
+        w[j] = w_w * w_j + w_v * v_j
+        v[j] = v_w * w_j + v_v * v_j
+    return line[OWES_WW] * ww + line[OWES_WV] * wv + line[OWES_VV] * vv  # (O.5)
+
+
+@part
+def owe(l1: float, l2: float, ledger: Any, counters: Any) -> None:
+    """Count the penalty of the step to come, times the examples of its batch  (O.5)."""
+    for step in range(counters[STEPS_DONE] + 1):
+        line = ledger[step]
+        a, b = line[W_W], line[W_V]
+        line[OWES_WW] += l2 * a * a
+        line[OWES_WV] += 2 * l2 * a * b
+        line[OWES_VV] += l2 * b * b
+        line[OWES_ABS] += l1
 
 
 @part
@@ -172,25 +190,8 @@ def pass_step(M: Any, ledger: Any, counters: Any) -> None:
     """Put one step's matrix before the product of those since each earlier step."""
     done = counters[STEPS_DONE]
     for step in range(done + 1):
-        a, b, c, d = ledger[0, step], ledger[1, step], ledger[2, step], ledger[3, step]
-        ledger[0, step], ledger[1, step] = M[0] * a + M[1] * c, M[0] * b + M[1] * d
-        ledger[2, step], ledger[3, step] = M[2] * a + M[3] * c, M[2] * b + M[3] * d
-    done += 1
-    ledger[0, done], ledger[1, done], ledger[2, done], ledger[3, done] = 1, 0, 0, 1
-    counters[STEPS_DONE] = done
-
-
-@part
-def pass_sums(M: Any, total: Any, before: Any, after: Any, n_touched: int) -> None:
-    """The sums over all rows after a step: M is that of rows not touched  (O.5)."""
-    for slot in range(n_touched):
-        for i in range(4):
-            total[i] -= before[slot, i]
-    a, b, c, d = M[0], M[1], M[2], M[3]
-    ww, wv, vv = total[WW], total[WV], total[VV]
-    total[WW] = a * a * ww + 2 * a * b * wv + b * b * vv
-    total[WV] = a * c * ww + (a * d + b * c) * wv + b * d * vv
-    total[VV] = c * c * ww + 2 * c * d * wv + d * d * vv
-    for slot in range(n_touched):
-        for i in range(4):
-            total[i] += after[slot, i]
+        line = ledger[step]
+        a, b, c, d = line[W_W], line[W_V], line[V_W], line[V_V]
+        line[W_W], line[W_V] = M[0] * a + M[1] * c, M[0] * b + M[1] * d
+        line[V_W], line[V_V] = M[2] * a + M[3] * c, M[2] * b + M[3] * d
+    counters[STEPS_DONE] = done + 1

@@ -1,5 +1,6 @@
 """What the kernels need besides theta and the examples: allocated once, then reused."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from mlproof.deep import Network
 from mlproof.engines.compiled import barrier, units
 from mlproof.engines.compiled.plan import SIZE, Plan, Table
 from mlproof.functions import Array
+from mlproof.parameters import vector
 
 
 class Workspace:
@@ -27,11 +29,12 @@ class Workspace:
         # The sums of a tile that wait for their partners in the tree, for each thread.
         height = n_chunks.bit_length() + 1
         tile_size = max(int(plan.tiles[:, SIZE].max()), plan.units[1])
-        self._work = np.empty(plan.columns * rows, dtype)
-        self._sums = np.empty((n_threads, height, tile_size), dtype)
+        self._work = vector(plan.columns * rows, dtype)
+        shape = n_threads, height, tile_size
+        self._sums = vector(math.prod(shape), dtype).reshape(shape)
         # The gradients of both halves of a batch, where threads exchange them.
         n_theta = int(plan.tiles[:, SIZE].sum()) if self._apart else 0
-        self.halves = np.empty((2, n_theta), dtype)
+        self.halves = vector(2 * n_theta, dtype).reshape(2, n_theta)
         self._top = np.empty(rows, dtype=np.int64)
         self._risks = np.zeros((2, n_chunks + len(plan.tiles)))
         self._cuts: dict[tuple[int, ...], Table] = {}
