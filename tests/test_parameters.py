@@ -44,11 +44,14 @@ def test_a_vector_begins_with_a_line_of_the_cache(dtype: Any, n: int) -> None:
     theta = vector(n, dtype)
     moment = zeros_like(theta)
     for array in (theta, moment):
-        assert array.shape == (n,) and array.dtype == dtype
-        assert array.ctypes.data % 64 == 0 and array.flags.writeable
+        assert array.shape == (n,)
+        assert array.dtype == dtype
+        assert array.ctypes.data % 64 == 0
+        assert array.flags.writeable
     assert not moment.any()
     theta[...] = 1
-    assert not moment.any() and theta.sum() == n
+    assert not moment.any()
+    assert theta.sum() == n
 
 
 @given(UNITS)
