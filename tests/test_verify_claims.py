@@ -13,8 +13,6 @@ import pytest
 
 from mlproof import verify_document
 
-# A slip in a size of a sum is blamed on the true steps before it.
-KNOWN_FAULTS = {"cascade"}
 SMALL = Path(__file__).with_name("small_claims.txt")
 RIGHT = {"agrees", "proved", "convention", "domain"}
 
@@ -60,8 +58,7 @@ def small_documents() -> Iterator[Any]:
     for piece in re.split(r"(?m)^== ", SMALL.read_text(encoding="utf-8"))[1:]:
         head, text = piece.split("\n", 1)
         name, found = head.split(": ")
-        marks = [pytest.mark.xfail(strict=True)] if name in KNOWN_FAULTS else []
-        yield pytest.param(name, text, found, marks=marks, id=name)
+        yield pytest.param(name, text, found, id=name)
 
 
 @pytest.mark.parametrize(("name", "text", "expected"), list(small_documents()))

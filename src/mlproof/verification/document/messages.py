@@ -291,6 +291,10 @@ _REASONS: dict[str, tuple[str, str]] = {
     "brackets": ("the brackets {bracket}", "les crochets {bracket}"),
     "list": ("a list", "une liste"),
     "dots": ("what the dots stand for", "ce que valent les points"),
+    "sizes of uses": (
+        "{symbol}, whose uses do not agree on how long it is; declare it",
+        "{symbol}, dont les emplois donnent des tailles différentes ; déclarez-le",
+    ),
     "no shape": (
         "an entry of {symbol}, of which no shape is given",
         "un élément de {symbol}, dont aucune dimension n'est donnée",
@@ -426,6 +430,12 @@ _LINT: dict[str, tuple[str, str]] = {
         "nothing says which row stands between the dots; it is read as row {label}",
         "rien ne dit quelle ligne est entre les points ; elle est lue comme la ligne "
         "{label}",
+    ),
+    "dot by entries": (
+        "a dot between two vectors has a meaning here only as a product entry by "
+        "entry, which is written \\odot",
+        "un point entre deux vecteurs n'a de sens ici que comme produit terme à terme, "
+        "qui s'écrit \\odot",
     ),
     "number and array": (
         "a number is added to a vector; it is read as a vector of that number",

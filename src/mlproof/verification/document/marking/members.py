@@ -10,6 +10,7 @@ from typing import Any
 from mlproof.verification.document.notation.notation import Notation
 from mlproof.verification.document.text.grammar import NotUnderstood
 from mlproof.verification.document.text.statements import Member, Statement
+from mlproof.verification.document.text.syntax import Binary
 from mlproof.verification.document.values.arrays import (
     IllTyped,
     Unknown,
@@ -108,8 +109,21 @@ class Members:
             setting = replace(best, numbers=True)
             others = self.prober.points(self.members, setting)
             if self._faults(others) < faults:
+                best, points, faults = setting, others, self._faults(others)
+        if faults and self._has_dots():
+            setting = replace(best, dots_by_entries=True)
+            others = self.prober.points(self.members, setting)
+            if self._faults(others) < faults:
                 best, points = setting, others
         return best, points
+
+    def _has_dots(self) -> bool:
+        """Whether a product is written with a dot or a star."""
+        return any(
+            isinstance(node, Binary) and node.sign in ("dot", "star")
+            for member in self.members
+            for node in (member.formula.walk() if member.formula is not None else ())
+        )
 
     def _faults(self, points: list[Point]) -> int:
         """How many members have no meaning, or not the shape of the one before."""

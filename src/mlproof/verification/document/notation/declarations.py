@@ -77,7 +77,7 @@ _AND = re.compile(r"(?:,|\band\b|\bet\b|&)\s*$", re.I)
 
 _VECTOR_OF = re.compile(
     r"(?:vect\w+|column|colonne)[^.$]*(?:length|size|dimension|taille|entries|with|of|"
-    r"de|à)\s*$",
+    r"de|à)\s*$|\b(?:of|de|has|a pour) (?:length|size|dimension|taille)\s*$",
     re.I,
 )
 

@@ -4,17 +4,26 @@ Declarations count from anywhere in a document, so it is read twice, and this is
 first time.
 """
 
+from collections import defaultdict
+
 from mlproof.verification.document.notation.declarations import (
     declare,
     declare_by_words,
 )
 from mlproof.verification.document.notation.definitions import define
+from mlproof.verification.document.notation.names import (
+    bound_names,
+    canonical,
+    name_of,
+)
 from mlproof.verification.document.notation.notation import Notation
 from mlproof.verification.document.notation.properties import assume
 from mlproof.verification.document.notation.usage import gather
 from mlproof.verification.document.text.statements import Statement
 from mlproof.verification.document.text.syntax import (
+    Big,
     Derivative,
+    Node,
     Script,
 )
 from mlproof.verification.document.text.vocabulary import FUNCTIONS
@@ -69,12 +78,43 @@ def _correct(notation: Notation) -> None:
 def _gather_indices(notation: Notation) -> None:
     """Where symbols have indices, and which."""
     for statement in notation.statements:
+        used: list[tuple[str, tuple[Node, ...]]] = []
+        bound: list[tuple[str, Node]] = []
         for member in statement.members:
             for node in member.formula.walk() if member.formula else ():
+                if isinstance(node, Big) and node.below is not None:
+                    bound += [(n, end) for n, end in bound_names(node) if end]
                 reading = notation.reading(node) if isinstance(node, Script) else None
                 if reading is not None and reading.indices:
                     notation.indexed.add((reading.key, statement.section))
-                    notation.uses[notation.known(reading.key)].append(reading.indices)
+                    used.append((notation.known(reading.key), reading.indices))
+        ends = _ends(notation, used, bound)
+        for key, indices in used:
+            notation.uses[key].append(indices)
+            notation.ends[key].append(
+                tuple(ends.get(name_of(index) or "", {}) for index in indices)
+            )
+
+
+def _ends(
+    notation: Notation,
+    used: list[tuple[str, tuple[Node, ...]]],
+    bound: list[tuple[str, Node]],
+) -> dict[str, dict[str, Node]]:
+    """How far each letter runs in a statement, by its sums and the declared arrays.
+
+    Where these do not agree one of them is a slip, and the statement says nothing.
+    """
+    found: defaultdict[str, dict[str, Node]] = defaultdict(dict)
+    for name, end in bound:
+        found[name][canonical(end)] = end
+    for key, indices in used:
+        shapes = {t.sizes for t in notation.types.get(key, []) if t.kind == "array"}
+        sizes = next(iter(shapes)) if len(shapes) == 1 else ()
+        if len(sizes) == len(indices):
+            for index, size in zip(indices, sizes, strict=True):
+                found[name_of(index) or ""][canonical(size)] = size
+    return {name: sizes for name, sizes in found.items() if len(sizes) == 1}
 
 
 def _numbers_derived(notation: Notation) -> None:

@@ -123,6 +123,10 @@ class Notation:
         self.aliases: dict[str, str] = {}
         self.spellings: defaultdict[str, set[str]] = defaultdict(set)
         self.uses: defaultdict[str, list[tuple[Node, ...]]] = defaultdict(list)
+        # How far each index of an array runs, for each use, by the text of the end.
+        self.ends: defaultdict[str, list[tuple[dict[str, Node], ...]]] = defaultdict(
+            list
+        )
         self.notes: list[tuple[str, Node, Statement, dict[str, str]]] = []
         self.slips: list[tuple[str, int, int]] = []
         self._readings: dict[int, Reading | None] = {}
@@ -131,6 +135,7 @@ class Notation:
         self.labels_found: set[str] = set()
         # What the ends of dots have in common, which the values ask for often.
         self.generalised: dict[tuple[int, int, str], tuple[Node, Node, Any]] = {}
+        self.contested: set[str] = set()  # arrays whose uses differ in a size
         self._known: dict[str, str] | None = None  # once all is gathered
         self.text = statements[0].source.text if statements else ""
         self._symbols: dict[int, frozenset[str]] = {}
@@ -524,31 +529,41 @@ class Notation:
         return found
 
     def inferred_sizes(self, key: str) -> tuple[Node | str, ...] | None:
-        """Sizes of an array that is only ever seen with indices."""
+        """Sizes of an array that is only ever seen with indices.
+
+        One that nothing is said of is only a text.  An array on whose size the uses do
+        not agree is contested, and blames nobody.
+        """
         if key not in self._inferred:
             self._inferred[key] = self._infer(key)
         return self._inferred[key]
 
     def _infer(self, key: str) -> tuple[Node | str, ...] | None:
-        found: list[Node | str] | None = None
-        for indices in self.uses.get(key, []):
-            if found is None:
-                found = [""] * len(indices)
-            if len(indices) != len(found):
-                return None
-            for place, index in enumerate(indices):
-                name = name_of(index)
-                if name is not None and name in self.ranges and not found[place]:
-                    found[place] = self.ranges[name]
-                elif name in self.letters and not found[place]:
-                    found[place] = self.letters[name]
-                elif name in self.endless and not found[place]:
-                    found[place] = Number(0, 0, Rational(SEVERAL))
-        if found is None:
+        uses = self.uses.get(key, [])
+        if len({len(indices) for indices in uses}) != 1:
             return None
         return tuple(
-            size or f"size {place} of {key}" for place, size in enumerate(found)
+            self._size_at(key, place) or f"size {place} of {key}"
+            for place in range(len(uses[0]))
         )
+
+    def _size_at(self, key: str, place: int) -> Node | None:
+        """How far an index of an array runs: where it is used, or else anywhere."""
+        said = {
+            size: node for ends in self.ends[key] for size, node in ends[place].items()
+        }
+        if said:
+            if len(said) > 1:
+                self.contested.add(key)
+            return next(iter(said.values()))
+        names = [name_of(indices[place]) or "" for indices in self.uses[key]]
+        for known in (self.letters, self.ranges):
+            for name in names:
+                if name in known:
+                    return known[name]
+        if any(name in self.endless for name in names):
+            return Number(0, 0, Rational(SEVERAL))
+        return None
 
     @cached_property
     def letters(self) -> dict[str, Node]:

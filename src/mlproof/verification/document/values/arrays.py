@@ -164,9 +164,14 @@ def _dot(a: Value, b: Value) -> Value:
         return np.dot(a, b)
 
 
+def are_columns(a: Value, b: Value) -> bool:
+    """Whether two values are vectors of one length."""
+    return is_array(a) and is_array(b) and a.shape == b.shape and a.shape[1] == 1
+
+
 def inner(a: Value, b: Value) -> Value:
     r"""What ``\cdot`` means: of two columns their inner product."""
-    if is_array(a) and is_array(b) and a.shape == b.shape and a.shape[1] == 1:
+    if are_columns(a, b):
         return _dot(a.T, b)[0, 0]
     return multiply(a, b)
 

@@ -151,12 +151,15 @@ def _ones(key: str, world: World) -> Value:
 def _binary(node: Binary, world: World) -> Value:
     if node.sign in "+-":
         return _additive(node, world)
-    world.entrywise += node.sign == "odot"
+    by_entries = node.sign == "odot" or (
+        node.sign in ("dot", "star") and world.dots_by_entries
+    )
+    world.entrywise += by_entries
     try:
         left = world.evaluate(node.left)
         right = world.evaluate(node.right)
     finally:
-        world.entrywise -= node.sign == "odot"
+        world.entrywise -= by_entries
     for value in (left, right):
         scaled = isinstance(value, Bundle) and node.sign in ("dot", "times", "star")
         if isinstance(value, (Bundle, Pattern)) and not scaled:
@@ -165,7 +168,7 @@ def _binary(node: Binary, world: World) -> Value:
         case "/":
             return arrays.divide(world.arithmetic, left, right)
         case "dot":
-            return arrays.inner(left, right)
+            return _dot(left, right, node, world)
         case "odot":
             sides = (node.left, node.right)
             if _is_circle(node, world) and any(
@@ -191,6 +194,14 @@ def _binary(node: Binary, world: World) -> Value:
     raise Unknown("sign", sign=node.sign)
 
 
+def _dot(left: Value, right: Value, node: Binary, world: World) -> Value:
+    r"""A product with ``\cdot``: of columns the inner one, if that has a meaning."""
+    if world.dots_by_entries and arrays.are_columns(left, right):
+        world.notes.add(("dot by entries", node.start, node.end))
+        return arrays.entrywise(left, right)
+    return arrays.inner(left, right)
+
+
 def _is_circle(node: Binary, world: World) -> bool:
     return world.source[slice(*node.at)] in (r"\circ", "∘")
 
@@ -204,7 +215,8 @@ def _additive(node: Binary, world: World) -> Value:
         right = right.negative() if isinstance(right, Pattern) else -right
     if isinstance(left, Pattern) or isinstance(right, Pattern):
         left, right = settle(left, right, node.left, node.right, world)
-    if world.entrywise and is_array(left) != is_array(right):
+    by_entries = world.entrywise or world.dots_by_entries
+    if by_entries and is_array(left) != is_array(right):
         number, other = (node.left, right) if is_array(right) else (node.right, left)
         if isinstance(number, Number) and is_array(other):
             # 1 - h in a product entry by entry is the vector of ones, less h.

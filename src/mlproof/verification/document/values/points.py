@@ -71,6 +71,7 @@ class Setting:
     layout: Layout = Layout.COLUMNS
     lenient: bool = False
     numbers: bool = False  # whether what a function is defined at is a number
+    dots_by_entries: bool = False  # whether a dot between columns is no inner product
 
 
 class Prober:
@@ -130,6 +131,7 @@ class Prober:
             setting.layout,
         )
         world.lenient = setting.lenient
+        world.dots_by_entries = setting.dots_by_entries
         world.locals = self._locals()
         if setting.numbers:
             world.locals |= self._arguments()

@@ -214,6 +214,8 @@ def power(value: Value, exponent: Value, world: World) -> Value:
         raise Unknown("power of array")
     if bare == -1:
         return arrays.inverse(world.arithmetic, value)
+    if world.entrywise and value.shape[1] == 1:
+        return arrays.map_entries(lambda x: world.arithmetic.power(x, exponent), value)
     if value.shape[0] != value.shape[1]:
         raise Unknown("power of array")
     product = value

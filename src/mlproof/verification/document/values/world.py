@@ -123,6 +123,7 @@ class World:
         self.steps = 0  # nodes evaluated so far
         self.dots = 0  # how deep in sums and matrices with dots
         self.entrywise = 0  # how deep in products entry by entry
+        self.dots_by_entries = False  # whether dots between columns are such, too
         self.locals: frozenset[str] = frozenset()  # letters that are numbers here
         self._is_label: dict[str, bool] = {}
         self._types: dict[str, Type | None] = {}
@@ -555,6 +556,8 @@ class World:
 
     def _untyped(self, key: str, stream: random.Random) -> Value:
         sizes = self.notation.inferred_sizes(key)
+        if key in self.notation.contested:
+            raise Unknown("sizes of uses", symbol=key)
         if key.endswith("[]") and self.notation.definitions.get(key[:-2]):
             # The p_k of a p that is a number here and a vector there.
             self.guessed.add(key)
