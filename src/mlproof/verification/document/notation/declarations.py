@@ -132,10 +132,12 @@ def _declare_member(notation: Notation, order: int, statement: Statement) -> Non
             break
         others.append(before.members[0].formula)
         last = before
-    if any(isinstance(node, Dots) for node in names):
-        _declared_series(notation, names, kind, sizes, choices, order, statement)
-        return
-    for node in (*names, *others):
+    for node in others:  # the farthest last, as they were found
+        names = (*(node.items if isinstance(node, Listed) else (node,)), *names)
+    series, single = _parted(names)
+    for named in series:
+        _declared_series(notation, named, kind, sizes, choices, order, statement)
+    for node in single:
         _declared(
             notation,
             node,
@@ -146,6 +148,31 @@ def _declare_member(notation: Notation, order: int, statement: Statement) -> Non
             statement.section,
             statement.for_all,
         )
+
+
+def _parted(
+    names: tuple[Node, ...],
+) -> tuple[list[tuple[Node, ...]], list[Node]]:
+    r"""Of ``u, x_1, \dots, x_n`` the series with dots, and what stands beside them."""
+    series: list[tuple[Node, ...]] = []
+    single: list[Node] = []
+    at = 0
+    while at < len(names):
+        if at + 1 < len(names) and isinstance(names[at + 1], Dots):
+            begin = names[at]
+            while single and _base_name(single[-1]) == _base_name(begin):
+                begin = single.pop()  # x_1, x_2, \dots, x_n
+            series.append((begin, *names[at + 1 : at + 3]))
+            at += 3
+        else:
+            single.append(names[at])
+            at += 1
+    return series, single
+
+
+def _base_name(node: Node) -> str | None:
+    """Of x_1 the x; of x alone none."""
+    return name_of(node.base) if isinstance(node, Script) else None
 
 
 def _declared_series(

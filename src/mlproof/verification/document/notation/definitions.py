@@ -49,6 +49,9 @@ _GIVEN = re.compile(
 _ORDERS = {"<", "<=", ">", ">="}
 
 
+_CONSTANTS = {"e", "pi"}
+
+
 def define(notation: Notation) -> None:
     for name in list(notation.facts.below):
         for below in notation.facts.below[name]:
@@ -74,6 +77,40 @@ def define(notation: Notation) -> None:
         if statement.relations and set(statement.relations) <= _ORDERS:
             _constraint(notation, order, statement)
     _alias(notation)
+
+
+def drop_inverses(notation: Notation) -> None:
+    """Let no equality define what another is defined by, from that other alone.
+
+    After p = sigmoid(z) the equality z = log p - log(1 - p) says nothing new: it is a
+    claim.  With a symbol that p is not made of it could say what that symbol is.
+    """
+    for key, found in list(notation.definitions.items()):
+        kept = [d for d in found if d.introduces or not _inverts(notation, d)]
+        if len(kept) < len(found):
+            notation.definitions[key] = kept
+
+
+def _inverts(notation: Notation, definition: Definition) -> bool:
+    if definition.family is not None or definition.parameters or definition.indices:
+        return False
+    used = (
+        notation.symbols(definition.body) - notation.sizes - {*FUNCTIONS, *_CONSTANTS}
+    )
+    made_of = {s: _made_of(notation, s, definition.order, set()) for s in used}
+    inverse = [parts for parts in made_of.values() if definition.key in parts]
+    return bool(inverse) and used <= set().union(*inverse)
+
+
+def _made_of(notation: Notation, key: str, order: int, seen: set[str]) -> set[str]:
+    """The symbols that a symbol is defined by before a place, and itself."""
+    seen.add(key)
+    for definition in notation.definitions.get(key, []):
+        if definition.order < order and definition.family is None:
+            for name in notation.symbols(definition.body):
+                if name not in seen:
+                    _made_of(notation, name, order, seen)
+    return seen
 
 
 def _tags_of(notation: Notation, left: Node | None, right: Node | None) -> None:

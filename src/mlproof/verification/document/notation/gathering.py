@@ -10,7 +10,7 @@ from mlproof.verification.document.notation.declarations import (
     declare,
     declare_by_words,
 )
-from mlproof.verification.document.notation.definitions import define
+from mlproof.verification.document.notation.definitions import define, drop_inverses
 from mlproof.verification.document.notation.names import (
     bound_names,
     canonical,
@@ -49,6 +49,7 @@ def notation_of(statements: list[Statement]) -> Notation:
         if name in FUNCTIONS or notation.definitions.get(name):
             notation.facts.arguments |= arguments
     notation.settle()
+    drop_inverses(notation)
     return notation
 
 

@@ -627,7 +627,8 @@ def _derivative(above: Node, below: Node, start: int, end: int) -> Derivative | 
     sign, wrt = variables
     head, rest = _headed(above)
     if head is None or (head[0] != sign and (head[0], sign) != ("partial", "d")):
-        return Derivative(start, end, above, wrt, len(wrt), lost=True)
+        quotient = Fraction(start, end, above, below)
+        return Derivative(start, end, above, wrt, len(wrt), lost=quotient)
     if head[1] != len(wrt):
         return None
     return Derivative(start, end, rest, wrt, len(wrt))

@@ -159,13 +159,14 @@ class Big(Node):
 class Derivative(Node):
     r"""A derivative as a fraction; no body where it is an operator, ``\frac{d}{dx}``.
 
-    ``lost`` says that only the denominator has its d.
+    Where only the denominator has its d, that is lost, or a number: ``lost`` then is
+    the same as a fraction.
     """
 
     body: Node | None
     variables: tuple[Node, ...]  # in the order written, each as often as it is derived
     order: int = 1
-    lost: bool = False
+    lost: Node | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -444,8 +444,20 @@ def _nabla(_node: Nabla, _world: World) -> Value:
     raise Unknown("nothing after", sign=r"\nabla")
 
 
+def _is_quotient(node: Node, world: World) -> bool:
+    """Whether the d of a denominator is the size d, for it does not touch a symbol."""
+    below = node.below if isinstance(node, Fraction) else node
+    if "d" not in world.notation.sizes or not isinstance(below, Beside):
+        return False
+    letter, factor = below.items[:2]
+    apart = letter.end < factor.start or not isinstance(factor, (Name, Script))
+    return name_of(letter) == "d" and apart
+
+
 def _derivative_node(node: Derivative, world: World) -> Value:
-    if node.lost:
+    if node.lost is not None:
+        if _is_quotient(node.lost, world):
+            return world.evaluate(node.lost)
         raise IllTyped("lost d", at=node)
     if node.body is None:
         raise Unknown("nothing after", sign="d")

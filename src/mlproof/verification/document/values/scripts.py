@@ -115,7 +115,9 @@ def entry_of(
         if key == "e" or key in world.guessed or key in world.locals:
             raise Unknown("no shape", symbol=shown)
         raise IllTyped("index of number", text=shown)
-    shape = shape_of(value)
+    found = world.type_of(key) if len(indices) == 2 else None
+    declared = found is not None and len(found.sizes) == 2
+    shape = value.shape if declared else shape_of(value)  # 1 × 1 is no number
     if len(indices) != len(shape):
         if len(shape) == 2 and len(indices) == 1 and value.shape[0] == 1:
             shape = (value.shape[1],)
