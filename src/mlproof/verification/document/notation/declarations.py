@@ -5,8 +5,10 @@ the corners of a matrix written with dots.
 """
 
 import re
+from collections import defaultdict
 from dataclasses import replace
 
+from mlproof.verification.document.notation.definitions import listed_before
 from mlproof.verification.document.notation.names import (
     canonical,
     family_mark,
@@ -82,6 +84,10 @@ _VECTOR_OF = re.compile(
 )
 
 
+# Letters that in a list of several are no tags.
+_USUAL_INDICES = set("ijklmnrst")
+
+
 def declare(notation: Notation) -> None:
     for order, statement in enumerate(notation.statements):
         _declare_ranges(notation, order, statement)
@@ -101,13 +107,16 @@ def _declare_ranges(notation: Notation, order: int, statement: Statement) -> Non
     r"""``i = 1, \dots, d`` in a statement of its own."""
     found = range_of(statement)
     if found is not None:
-        name, lower, upper = found
-        notation.facts.bound.add(name)
-        notation.ranges_at.append((order, statement.section, name, lower, upper))
-        if isinstance(upper, Dots):
-            notation.endless.add(name)
-            return
-        notation.ranges.setdefault(name, upper)
+        last, lower, upper = found
+        others = [m.formula for m in listed_before(notation, order, statement)]
+        names = [name_of(node) for node in others if node is not None]
+        for name in (last, *(n for n in names if n is not None)):  # i, j = 1, ..., n
+            notation.facts.bound.add(name)
+            notation.ranges_at.append((order, statement.section, name, lower, upper))
+            if isinstance(upper, Dots):
+                notation.endless.add(name)
+            else:
+                notation.ranges.setdefault(name, upper)
         for end in (lower, upper):
             if end is not None:
                 size_names(notation, end)
@@ -137,6 +146,7 @@ def _declare_member(notation: Notation, order: int, statement: Statement) -> Non
     series, single = _parted(names)
     for named in series:
         _declared_series(notation, named, kind, sizes, choices, order, statement)
+    counters = _counters(notation, single)
     for node in single:
         _declared(
             notation,
@@ -147,7 +157,24 @@ def _declare_member(notation: Notation, order: int, statement: Statement) -> Non
             order,
             statement.section,
             statement.for_all,
+            counters.get(_base_name(node) or ""),
         )
+
+
+def _counters(notation: Notation, names: list[Node]) -> dict[str, bool]:
+    r"""Whether letters below count, for each base that a list has with several.
+
+    In ``x_i, x_j`` they do, in ``z_i, z_f, z_o`` they are tags.
+    """
+    letters: defaultdict[str, set[str]] = defaultdict(set)
+    for node in names:
+        if isinstance(node, Script) and node.below is not None:
+            letters[_base_name(node) or ""].add(name_of(node.below) or "")
+    return {
+        base: bool(found & notation.facts.bound) or found <= _USUAL_INDICES
+        for base, found in letters.items()
+        if len(found) > 1 and all(map(index_like, found))
+    }
 
 
 def _parted(
@@ -215,6 +242,7 @@ def _declared(
     order: int,
     section: int,
     passing: bool = False,
+    counter: bool | None = None,
 ) -> None:
     node = unwrapped(node)
     base = node.base if isinstance(node, Script) else node
@@ -251,6 +279,8 @@ def _declared(
         counted = letter in notation.facts.bound or (
             index_like(letter) and not notation.facts.alone[letter]
         )
+        if counter is not None:
+            counted = counter
         if counted and kind in ("array", "index", "choice", "whole"):
             notation.subfamilies.add(name)
             notation.forget()

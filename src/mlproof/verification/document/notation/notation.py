@@ -262,9 +262,9 @@ class Notation:
 
     def _is_number(self, key: str) -> bool:
         """Whether a symbol without indices is declared as a number, or used as one."""
-        if key in self.sizes or key in self.numbers:
-            return True
         kinds = {t.kind for t in self.types.get(key, [])}
+        if key in self.numbers or (key in self.sizes and "array" not in kinds):
+            return True
         if key == "pi" and self.facts.alone["pi"] and "array" not in kinds:
             return True  # pi_k are other things than pi
         return bool(kinds) and kinds <= {"number", "positive", "unit"}

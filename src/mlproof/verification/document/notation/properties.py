@@ -40,15 +40,15 @@ WORDS = {
     r"unit vectors? of|one-?hot vectors? (?:of|for|with)",
     "onehot": r"one[- ]?hot|1-of-\w+|one-of-\w+",
     "simplex": r"probability (?:vectors?|distributions?)|simplex|"
-    r"distributions? de probabilités?|sums? to (?:one|1)|adds? up to (?:one|1)|"
-    r"(?:de|la) somme (?:est |vaut )?1",
+    r"(?:distributions?|vecteurs?) de probabilités?|sums? to (?:one|1)|"
+    r"adds? up to (?:one|1)|(?:de|la) somme (?:est |vaut )?1",
     "diagonal": r"diagonal matri\w+|matrice diagonale|"
     r"(?:is|be|est|soit) diagonale?\b",
     "orthogonal": r"orthogonal matri\w+|matrice orthogonale|orthonormale? \w+|"
     r"(?:is|be|est|soit) orthogonale?\b",
     "unit": r"unit[- ](?:norm|length)|of (?:unit )?norm (?:1|one)|de norme (?:1|un)|"
     r"unit vectors?|vecteurs? unitaires?",
-    "zero": r"zero vector|null vector|vecteur nul",
+    "zero": r"(?<!non[- ])(?<!non)zero vector|null vector|(?<!non )vecteur nul",
     "unmodelled": r"-\s*(?:th|st|nd|rd|e|ème|ieme|ième) (?:row|column|ligne|colonne)|"
     r"idempotent|projection matri\w+|projector|projecteur|triangular|"
     r"triangulaire|stochastic matri\w+|stochastique|permutation matri\w+|nilpotent|"
@@ -62,8 +62,8 @@ _ANY = re.compile(
     "|".join(f"(?P<{name}>{words})" for name, words in WORDS.items()), re.I
 )
 _FOLLOWS = re.compile(
-    r"\s*(?:,\s*)?(?:\(|(?:which|that|who|each of which|qui)\b|(?:a|an|the|some|un|"
-    r"une|le|la|is|are|be|being|has|have|having|with|whose|est|sont|soit|étant|ayant|"
+    r"\s*(?:,\s*)?(?:\(|(?:which|that|who|each of which|qui)\b|(?:a|an|the|some|two|un|"
+    r"une|deux|des|le|la|is|are|be|being|has|have|having|with|whose|est|sont|soit|étant|ayant|"
     r"avec|dont|denotes?|désigne)\b|(?:and|et) (?:is|are|est|sont)\b)"
 )
 _BEFORE = re.compile(r"(?:\s+(?!of\b|de\b|for\b|and\b|et\b)[\w-]+){0,3}\s*$")

@@ -114,6 +114,8 @@ def entry_of(
     if not is_array(value):
         if key == "e" or key in world.guessed or key in world.locals:
             raise Unknown("no shape", symbol=shown)
+        if any(t.kind == "array" for t in world.notation.types.get(key, [])):
+            raise Unknown("several things", symbol=shown)  # a number in another part
         raise IllTyped("index of number", text=shown)
     found = world.type_of(key) if len(indices) == 2 else None
     declared = found is not None and len(found.sizes) == 2

@@ -498,7 +498,7 @@ class World:
         return distinct[self.choices.get(key, 0) % len(distinct)]
 
     def _free(self, key: str, family: Any) -> Value:
-        if key in self.notation.sizes:
+        if key in self.notation.sizes and not self._is_array_here(key):
             return self._size(key if family is None else f"{key} {family}")
         if family is None and self.is_label(key):
             size = self._label_size(key) or self.label_sizes.get(key)
@@ -510,6 +510,13 @@ class World:
         if family is None and len(self._layers) == 1:
             self.used[key] = value
         return value
+
+    def _is_array_here(self, key: str) -> bool:
+        """Whether a letter that is a size elsewhere is an array in this section."""
+        return any(
+            t.kind == "array" and t.section == self.section
+            for t in self.notation.types.get(key, [])
+        )
 
     def _sampled(self, key: str, family: Any, found: Type | None) -> Value:
         stream = self._random(f"{key} {family}")
@@ -567,6 +574,9 @@ class World:
         if key == "pi" and (sizes is None or self.notation.facts.alone["pi"]):
             return self.arithmetic.real(self.arithmetic.pi)
         if sizes is not None:
+            if self.notation.definitions.get(key):  # of which none fits
+                self.guessed.add(key)
+                self.unfit.add(key)
             made = [self._inferred(size) for size in sizes]
             rows, columns = (made[0], 1) if len(made) == 1 else made
             array = empty(rows, columns)
