@@ -9,7 +9,13 @@ from mlproof.verification.document.text.grammar import NotUnderstood, parse
 from mlproof.verification.document.text.macros import Macro, expanded
 from mlproof.verification.document.text.source import Source
 from mlproof.verification.document.text.statements import Member
-from mlproof.verification.document.text.syntax import Group, Name
+from mlproof.verification.document.text.syntax import (
+    Beside,
+    Group,
+    Name,
+    Node,
+    Number,
+)
 from mlproof.verification.document.text.tokens import tokens
 from mlproof.verification.document.values.arrays import IllTyped, Unknown
 from mlproof.verification.document.values.points import (
@@ -53,7 +59,7 @@ class Repairer:
             if number > TRIED or time.monotonic() > end:
                 return None
             changed = self._changed(wrong, edit)
-            if changed is None or _poor(changed, [*sound, *beside]):
+            if changed is None or _poor(changed, [*sound, *beside], edit.kind):
                 continue
             if self._agrees(changed, sound, beside):
                 return changed.text
@@ -103,12 +109,22 @@ class Repairer:
         return bool(compared) or not points
 
 
-def _poor(changed: Member, others: list[Member]) -> bool:
+def _poor(changed: Member, others: list[Member], kind: str) -> bool:
     """Whether a repair only says again what stands beside it, or reads badly."""
     text = "".join(changed.text.split())
     if any(text == "".join(other.text.split()) for other in others):
         return True
-    return isinstance(changed.formula, Name) or bool(re.search(r"[-+]\+", text))
+    lone = isinstance(changed.formula, Name) and kind != "factor"
+    return lone or _times_one(changed.formula) or bool(re.search(r"[-+]\+", text))
+
+
+def _times_one(formula: Node | None) -> bool:
+    """Whether a 1 stands among factors, where nobody writes it."""
+    return formula is not None and any(
+        isinstance(node, Beside)
+        and any(isinstance(item, Number) and item.value == 1 for item in node.items)
+        for node in formula.walk()
+    )
 
 
 def counted(key: str, notation: Notation, text: str) -> str | None:

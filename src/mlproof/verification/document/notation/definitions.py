@@ -151,16 +151,22 @@ def _solves(notation: Notation, order: int, statement: Statement) -> bool:
 
 
 def _indices_of_arrays(notation: Notation, node: Node | None) -> set[str]:
-    """Letters that a formula counts the entries of declared arrays with."""
+    """Letters that a formula counts the entries of arrays with.
+
+    Arrays are what is declared so, and what a sum somewhere runs through.
+    """
     return {
         name_of(index) or ""
         for inner in (node.walk() if node is not None else ())
         if isinstance(inner, Script) and inner.below is not None
         for index in index_parts(inner.below)
         if index_like(name_of(index))
-        and any(
-            t.kind == "array" and len(t.sizes) == len(index_parts(inner.below))
-            for t in notation.types.get(name_of(inner.base) or "", [])
+        and (
+            notation.array_names[name_of(inner.base) or ""]
+            or any(
+                t.kind == "array" and len(t.sizes) == len(index_parts(inner.below))
+                for t in notation.types.get(name_of(inner.base) or "", [])
+            )
         )
     }
 

@@ -102,6 +102,8 @@ def _script_names(facts: Facts, node: Node) -> None:
                 facts.above[name].append(inner.above)
             else:
                 facts.bare[name] += 1
+            if inner.below is not None:
+                facts.below[name].append(inner.below)
 
 
 def _bind(facts: Facts, node: Big) -> None:
