@@ -89,6 +89,7 @@ def _gather_indices(notation: Notation) -> None:
                 if reading is not None and reading.indices:
                     notation.indexed.add((reading.key, statement.section))
                     used.append((notation.known(reading.key), reading.indices))
+        notation.ends_of_sums.update({name_of(end) or "" for _, end in bound})
         ends = _ends(notation, used, bound)
         for key, indices in used:
             notation.uses[key].append(indices)

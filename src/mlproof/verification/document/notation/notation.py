@@ -135,6 +135,9 @@ class Notation:
         self.labels_found: set[str] = set()
         # What the ends of dots have in common, which the values ask for often.
         self.generalised: dict[tuple[int, int, str], tuple[Node, Node, Any]] = {}
+        self.ends_of_sums: Counter[str] = (
+            Counter()
+        )  # in how many statements each stands
         self.contested: set[str] = set()  # arrays whose uses differ in a size
         self._known: dict[str, str] | None = None  # once all is gathered
         self.text = statements[0].source.text if statements else ""
@@ -537,6 +540,21 @@ class Notation:
         if key not in self._inferred:
             self._inferred[key] = self._infer(key)
         return self._inferred[key]
+
+    def is_loose(self, end: Node) -> bool:
+        """Whether the end of a sum is a letter that no array and no other sum has.
+
+        A sum to some a, less than n, is no slip for one to n.
+        """
+        name = name_of(end)
+        declared = {
+            name_of(size)
+            for found in self.types.values()
+            for t in found
+            for size in t.sizes
+        }
+        known = declared | {name_of(r[4]) for r in self.ranges_at}
+        return name is not None and name not in known and self.ends_of_sums[name] < 2
 
     def _infer(self, key: str) -> tuple[Node | str, ...] | None:
         uses = self.uses.get(key, [])

@@ -135,7 +135,8 @@ def entry_of(
     places = []
     for index, size in zip(indices, shape, strict=True):
         place = world.index_value(index, size)
-        if not 1 <= place <= size and isinstance(index, Binary):
+        beyond = isinstance(index, Binary) or name_of(index) in world.loose
+        if not 1 <= place <= size and beyond:
             raise Unknown("beyond the ends", symbol=shown)  # m_{t-1} at t = 1
         if not 1 <= place <= size:
             _expect_one_meaning(key, index, world)

@@ -94,6 +94,9 @@ def _over(
     name, *others = names
     low, high = _limits(node, name, others, world)
     stated = node.above is not None and name not in world.stated
+    loose = node.above is not None and world.notation.is_loose(node.above)
+    before = world.loose
+    world.loose = before | {name} if loose else before - {name}
     world.stated |= {name} if stated else set()
     try:
         for value in range(low, high + 1):
@@ -101,6 +104,7 @@ def _over(
                 _over(node, others, conditions, world, found)
     finally:
         world.stated -= {name} if stated else set()
+        world.loose = before
 
 
 def _admits(condition: Related, world: World) -> bool:

@@ -119,6 +119,7 @@ class World:
         self._inside = 0  # how deep in definitions
         self.unfit: set[str] = set()  # guessed, though defined in some way
         self.stated: set[str] = set()  # indices of which a sum here gives the end
+        self.loose: set[str] = set()  # those of an end that nothing else speaks of
         self.unsized: set[str] = set()  # sizes that nothing is said of
         self.steps = 0  # nodes evaluated so far
         self.dots = 0  # how deep in sums and matrices with dots
@@ -167,7 +168,7 @@ class World:
         if is_array(value) or isinstance(value, Bundle):
             raise IllTyped("index not a number", text=self.text(node))
         if not is_whole(value):
-            raise IllTyped("index not whole", text=self.text(node))
+            raise self._no_index(node)
         return int(plain(value))
 
     def _expect_indices(self, node: Node) -> None:
@@ -183,8 +184,15 @@ class World:
         """The value of a formula that is a size or an index."""
         value = self.evaluate(node)
         if is_array(value) or isinstance(value, Bundle) or not is_whole(value):
-            raise IllTyped("index not whole", text=self.text(node))
+            raise self._no_index(node)
         return int(plain(value))
+
+    def _no_index(self, node: Node) -> IllTyped | Unknown:
+        """What to say of a number that is not whole; nobody is blamed for a guess."""
+        for key in sorted(self.notation.symbols(node)):
+            if key in self.guessed or not self.has_meaning(key):
+                return Unknown("size of", symbol=key)
+        return IllTyped("index not whole", text=self.text(node))
 
     def is_label(self, key: str) -> bool:
         if key not in self._is_label:
@@ -498,7 +506,8 @@ class World:
         return distinct[self.choices.get(key, 0) % len(distinct)]
 
     def _free(self, key: str, family: Any) -> Value:
-        if key in self.notation.sizes and not self._is_array_here(key):
+        counts = key in self.notation.sizes and not self._is_array_here(key)
+        if counts and not (family is None and self.is_label(key)):
             return self._size(key if family is None else f"{key} {family}")
         if family is None and self.is_label(key):
             size = self._label_size(key) or self.label_sizes.get(key)
