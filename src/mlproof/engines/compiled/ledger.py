@@ -14,7 +14,7 @@ from mlproof.parameters import vector
 
 # Steps after which all rows are brought forward: so long are the tables.
 STEPS = 512
-# Parts of the columns whose squares are added up one after the other.
+# Parts of the columns whose penalties are added up one after the other.
 BLOCKS = 64
 
 
