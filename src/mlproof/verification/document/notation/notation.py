@@ -135,9 +135,8 @@ class Notation:
         self.labels_found: set[str] = set()
         # What the ends of dots have in common, which the values ask for often.
         self.generalised: dict[tuple[int, int, str], tuple[Node, Node, Any]] = {}
-        self.ends_of_sums: Counter[str] = (
-            Counter()
-        )  # in how many statements each stands
+        # In how many statements each letter is the end of a sum.
+        self.ends_of_sums: Counter[str] = Counter()
         self.contested: set[str] = set()  # arrays whose uses differ in a size
         self._known: dict[str, str] | None = None  # once all is gathered
         self.text = statements[0].source.text if statements else ""
@@ -547,14 +546,19 @@ class Notation:
         A sum to some a, less than n, is no slip for one to n.
         """
         name = name_of(end)
-        declared = {
-            name_of(size)
-            for found in self.types.values()
-            for t in found
-            for size in t.sizes
+        if name is None or name in self._declared_ends:
+            return False
+        return self.ends_of_sums[name] < 2
+
+    @cached_property
+    def _declared_ends(self) -> set[str | None]:
+        """The letters that are sizes of declared arrays, or ends of declared ranges."""
+        sizes = (
+            size for found in self.types.values() for t in found for size in t.sizes
+        )
+        return {name_of(size) for size in sizes} | {
+            name_of(r[4]) for r in self.ranges_at
         }
-        known = declared | {name_of(r[4]) for r in self.ranges_at}
-        return name is not None and name not in known and self.ends_of_sums[name] < 2
 
     def _infer(self, key: str) -> tuple[Node | str, ...] | None:
         uses = self.uses.get(key, [])
