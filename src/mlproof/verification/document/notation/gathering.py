@@ -14,6 +14,7 @@ from mlproof.verification.document.notation.definitions import define, drop_inve
 from mlproof.verification.document.notation.names import (
     bound_names,
     canonical,
+    folded,
     name_of,
 )
 from mlproof.verification.document.notation.notation import Notation
@@ -96,6 +97,8 @@ def _gather_indices(notation: Notation) -> None:
             notation.ends[key].append(
                 tuple(ends.get(name_of(index) or "", {}) for index in indices)
             )
+            if len(indices) == 2:  # the entries of a W^(1) that is only ever w_ij^(1)
+                notation.spellings[folded(key)].add(key)
 
 
 def _ends(
