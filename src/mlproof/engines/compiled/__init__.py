@@ -157,6 +157,10 @@ class CompiledEngine:
             limit = single_threaded_blas if plan.calls_blas(batch_size) else nullcontext
             with limit():
                 self._go_through(epoch_pass, -(-n // batch_size))
+        except BaseException:
+            # A batch may be half indexed, or some rows up to date and some not.
+            self._ledger = None
+            raise
         finally:
             if isinstance(optimizer, Adam):
                 optimizer.t += int(totals[STEPS])
@@ -195,18 +199,8 @@ class CompiledEngine:
                 )
                 self._seconds_per_batch = (time.perf_counter() - began) / (end - done)
                 done = end
-        except BaseException:
-            self._ledger = None  # a batch may be half indexed
-            raise
         finally:
-            self._close(epoch_pass)
-
-    def _close(self, epoch_pass: DensePass) -> None:
-        try:
             epoch_pass.close()
-        except BaseException:
-            self._ledger = None  # some rows are up to date, and some are not
-            raise
 
     def _batches_per_call(self) -> int:
         if self._seconds_per_batch == 0:

@@ -1,5 +1,6 @@
 """The rows of the first layer that sparse batches touch, and what the others owe."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,8 @@ class Ledger:
         self._values = np.empty(n_entries, dtype=dtype)
         self._counters = np.zeros(2, dtype=np.int64)
         self._last_step = np.zeros(n_columns, dtype=np.int64)
-        self._lines = vector((STEPS + 1) * 8, np.float64).reshape(-1, 8)
+        shape = STEPS + 1, len(NOTHING_YET)
+        self._lines = vector(math.prod(shape), np.float64).reshape(shape)
         self._settled = np.zeros(n_slots)
         self._settled_by_block = np.zeros(min(BLOCKS, n_columns))
         self._begin()
