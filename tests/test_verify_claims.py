@@ -92,13 +92,14 @@ n = 1
 """
 
 
+@pytest.mark.parametrize("magic", ["", "%matplotlib inline\n", "!pip list\n"])
 @pytest.mark.parametrize(
     ("code", "expected"), [("scale * (z - t)", []), ("scale * (z + t)", ["grad_z"])]
 )
 def test_every_assignment_of_what_the_text_knows_is_compared(
-    code: str, expected: list[str]
+    code: str, expected: list[str], magic: str
 ) -> None:
-    text = CODE.replace("SLIP", code)
+    text = CODE.replace("SLIP", code).replace("import numpy", f"{magic}import numpy")
     report = verify_document(text=text, run_code=True)
     lines = text.splitlines()
     wrong = [c for c in report.claims if c.wrong]

@@ -33,6 +33,8 @@ from mlproof.verification.document.values.numbers import Arithmetic, Undefined, 
 from mlproof.verification.document.values.world import DRAWS, NeedIndex, World
 
 LONGEST = 2_000  # characters of a stretch of code that is run
+# A line of a notebook that is none of Python: %matplotlib inline, !pip list.
+_MAGIC = re.compile(r"(?m)^([ \t]*)[%!]")
 _GRADIENT = re.compile(r"^(?:grad_|g_|d|dL_d|d_|dL)(?=[A-Za-z])(.+)$")
 
 
@@ -253,6 +255,16 @@ def _is_python(block: Block) -> bool:
     return code and small
 
 
+def _statements(content: str) -> list[ast.stmt]:
+    """The statements of a cell, none if it is no Python; magic lines are comments."""
+    for text in (content, _MAGIC.sub(r"\1#", content)):
+        try:
+            return ast.parse(text).body
+        except (SyntaxError, ValueError):
+            continue
+    return []
+
+
 def _snippets(block: Block, names: Container[str]) -> Iterator[Snippet]:
     """A stretch of code cut behind each assignment of what the document knows.
 
@@ -260,10 +272,7 @@ def _snippets(block: Block, names: Container[str]) -> Iterator[Snippet]:
     """
     if not _is_python(block):
         return
-    try:
-        body = ast.parse(block.content).body
-    except (SyntaxError, ValueError):
-        body = []
+    body = _statements(block.content)
     assigned = [(i, a) for i, a in enumerate(body) if _is_new(a)]
     judged = [(i, a) for i, a in assigned if _known(_target(a), names)] or assigned[-1:]
     begin = 0
