@@ -21,7 +21,11 @@ from mlproof.verification.document.marking.prove import proved
 from mlproof.verification.document.marking.repair import Repairer, counted
 from mlproof.verification.document.marking.wording import Wording, shown_shape
 from mlproof.verification.document.notation.names import index_like, name_of, unwrapped
-from mlproof.verification.document.notation.notation import Notation, Reading
+from mlproof.verification.document.notation.notation import (
+    Definition,
+    Notation,
+    Reading,
+)
 from mlproof.verification.document.notation.sets import set_of
 from mlproof.verification.document.report import Claim, Lint, Place, Verdict
 from mlproof.verification.document.text.grammar import NotUnderstood
@@ -55,7 +59,7 @@ from mlproof.verification.document.values.points import (
     same_shape,
     settled,
 )
-from mlproof.verification.document.values.world import DRAWS, Draw, NeedIndex
+from mlproof.verification.document.values.world import DRAWS, Draw, NeedIndex, World
 
 
 class Chain(Members):
@@ -161,16 +165,28 @@ class Chain(Members):
             return False  # it is a count, whatever is written
         key = self.notation.known(reading.key)
         worlds = {id(p.world): p.world for p in self.points}.values()
-        families = {None} if reading.family is None else set()
         for world in worlds:
             for (name, family), definition in world._in_force.items():
                 if name != key or definition is None:
                     continue
-                if families and family not in families:
-                    continue
-                return definition.order == self.order
+                if self._is_meant(reading, definition, family, world):
+                    return definition.order == self.order
         found = self.notation.definition(key, self.order, self.statement.section)
         return bool(found) and found[0].order == self.order
+
+    def _is_meant(
+        self, reading: Reading, definition: Definition, family: Any, world: World
+    ) -> bool:
+        """Whether a definition is of what is read: of a^{(k)}, and not of a^{(0)}."""
+        if reading.family is None:
+            return family is None
+        name = name_of(reading.family)
+        if name is not None and name not in self.notation.sizes:
+            return world.is_general(definition)
+        try:
+            return bool(world.whole(reading.family) == family)
+        except (IllTyped, Unknown, Undefined, NeedIndex):
+            return True
 
     def _recurs(self, reading: Reading) -> bool:
         """Whether it gives one of a sequence by those before it."""
@@ -234,17 +250,21 @@ class Chain(Members):
         head = left.items[0] if isinstance(left, Beside) else left
         return isinstance(head, Name) and is_function_name(head)
 
-    def _undeclared(self, i: int, alone: bool = False) -> list[str]:
+    def _undeclared(
+        self, i: int, alone: bool = False, shape: bool = False
+    ) -> list[str]:
         """Symbols read as numbers though nothing says that they are.
 
-        Of this member alone, or of all up to it.
+        Of this member alone, or of all up to it.  An argument of a function is taken
+        for a number, but where the shape is in doubt it may be a vector.
         """
         facts = self.notation.facts
         found: set[str] = set()
         for point in self.points:
             found |= point.world.guessed
         notation = self.notation
-        known = facts.arguments | facts.derived | notation.numbers_said
+        known = facts.derived | notation.numbers_said
+        known |= set() if shape else facts.arguments
         for point in self.points:
             known -= point.world.unfit
         if not found - known:
@@ -462,7 +482,7 @@ class Chain(Members):
             if not own and isinstance_any(self.outcomes(against), IllTyped):
                 message = self.wording.say("neighbour")
                 return Claim(place_of(member), Verdict.NOT_UNDERSTOOD, message), False
-            undeclared = self._undeclared(i, alone=bool(own))
+            undeclared = self._undeclared(i, alone=bool(own), shape=True)
             if undeclared:
                 message = self.wording.say("undeclared", symbols=", ".join(undeclared))
                 return Claim(place_of(member), Verdict.NOT_UNDERSTOOD, message), False

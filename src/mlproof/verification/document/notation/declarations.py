@@ -310,7 +310,7 @@ def size_names(notation: Notation, node: Node) -> None:
         return
     if isinstance(node, Name):
         name = name_of(node) or ""
-        if name not in notation.facts.bound and not node.word:
+        if name not in notation.facts.bound and not node.word and name != "infty":
             notation.sizes.add(name)
     for child in node.children():
         size_names(notation, child)

@@ -310,6 +310,8 @@ def _constraint(notation: Notation, order: int, statement: Statement) -> None:
             reading = notation.reading(node)
             if reading is None or notation.definitions.get(reading.key):
                 continue
+            if reading.power is not None:
+                continue  # that x^2 > 0 does not make x positive
             notation.numbers_said.add(reading.key)
             local = statement.is_condition and not _GIVEN.search(own_words(statement))
             if not local:

@@ -220,7 +220,7 @@ class Notation:
         key, family, marks = name, None, []
         powers: list[Node] = []
         primes = node.primes
-        for part in self._parts_above(node.above):
+        for part in self._parts_above(node.above, name):
             if self._transposes(part, name):
                 marks.append("T")
                 continue
@@ -271,13 +271,15 @@ class Notation:
             return True  # pi_k are other things than pi
         return bool(kinds) and kinds <= {"number", "positive", "unit"}
 
-    def _parts_above(self, above: Node | None) -> Iterator[Node]:
+    def _parts_above(self, above: Node | None, base: str) -> Iterator[Node]:
         """In a row: of s^t first the s, then the t."""
         inside = above.items if isinstance(above, Beside) else ()
-        if above is not None and any(
-            isinstance(item, Name) and item.text in FUNCTIONS for item in inside
+        product = base == "e" and len(inside) > 1
+        if above is not None and (
+            product
+            or any(isinstance(item, Name) and item.text in FUNCTIONS for item in inside)
         ):
-            yield above  # e^{a \log x}
+            yield above  # e^{a \log x}, e^{x (y - 1)}
             return
         for part in parts_of(above):
             if isinstance(part, Script) and isinstance(part.base, Name):
@@ -290,7 +292,7 @@ class Notation:
                 )
                 if above_it is not None and part.below is None and mark:
                     yield part.base
-                    yield from self._parts_above(above_it)
+                    yield from self._parts_above(above_it, base)
                     continue
             yield part
 

@@ -186,8 +186,8 @@ def divide(arithmetic: Arithmetic, a: Value, b: Value) -> Value:
     if isinstance(a, Identity):
         return Identity(arithmetic.divide(a.scale, b))
     if is_array(b):
-        if is_array(a) and a.shape == b.shape:
-            raise Unknown("divide arrays")
+        if not is_array(a) or a.shape == b.shape:
+            raise Unknown("divide arrays")  # meant entry by entry, perhaps
         raise IllTyped("divide", left=shape_of(a), right=shape_of(b))
     return map_entries(lambda entry: arithmetic.divide(entry, b), a)
 
@@ -207,10 +207,8 @@ def trace(value: Value) -> Real:
 
 
 def diagonal(value: Value) -> Value:
-    """The matrix with a column on its diagonal."""
-    if not is_array(value):
-        return value
-    if value.shape[1] != 1:
+    """The matrix with a column on its diagonal; a number has no place on one."""
+    if not is_array(value) or value.shape[1] != 1:
         raise Unknown("diagonal")
     size = value.shape[0]
     made = empty(size, size)

@@ -11,6 +11,7 @@ from mlproof.verification.document.notation.names import (
     index_parts,
     name_of,
     parts_of,
+    unwrapped,
 )
 from mlproof.verification.document.notation.notation import Reading
 from mlproof.verification.document.text.syntax import (
@@ -340,8 +341,9 @@ def _script(node: Script, world: World) -> Value:
         if _is_kronecker(reading, world):
             return kronecker(reading, world)
         ones = base.text == "1" and not world.has_meaning(reading.key)
-        if ones and node.below is None:
-            raise Unknown("word", word="1")
+        of_set = isinstance(unwrapped(node.below), Group) if node.below else True
+        if ones and of_set:
+            raise Unknown("word", word="1")  # 1_{\{y\}}(k) is no vector of ones
         if ones and node.below is not None:
             marks = [name_of(mark) for mark in parts_of(node.above)]
             sizes = index_parts(node.below)

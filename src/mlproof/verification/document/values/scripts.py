@@ -217,13 +217,14 @@ def power(value: Value, exponent: Value, world: World) -> Value:
     bare = plain(exponent)
     if isinstance(exponent, Dual) or bare != int(bare):
         raise Unknown("power of array")
-    if bare == -1:
-        return arrays.inverse(world.arithmetic, value)
-    if world.entrywise and value.shape[1] == 1:
+    if value.shape[1] == 1:
+        if not world.entrywise:
+            raise Unknown("power of array")
         return arrays.map_entries(lambda x: world.arithmetic.power(x, exponent), value)
-    if value.shape[0] != value.shape[1]:
+    if bare == 0 or (bare > 0 and value.shape[0] != value.shape[1]):
         raise Unknown("power of array")
-    product = value
-    for _ in range(int(bare) - 1):
-        product = arrays.multiply(product, value)
+    factor = value if bare > 0 else arrays.inverse(world.arithmetic, value)
+    product = factor
+    for _ in range(abs(int(bare)) - 1):
+        product = arrays.multiply(product, factor)
     return product

@@ -349,7 +349,7 @@ class World:
         found = None
         candidates = self.notation.definition(key, self.order, self.section)
         # What is said of one member comes before what is said of all.
-        candidates = sorted(candidates, key=lambda d: self._is_general(d))
+        candidates = sorted(candidates, key=lambda d: self.is_general(d))
         for definition in candidates:
             if definition.family is not None and not self._is_member(
                 definition, family
@@ -373,7 +373,7 @@ class World:
         self._in_force[place] = found
         return found
 
-    def _is_general(self, definition: Definition) -> bool:
+    def is_general(self, definition: Definition) -> bool:
         node = definition.family
         return isinstance(node, Name) and name_of(node) not in self.notation.sizes
 
@@ -587,6 +587,8 @@ class World:
                 self.guessed.add(key)
                 self.unfit.add(key)
             made = [self._inferred(size) for size in sizes]
+            if len(made) > 2:
+                raise Unknown("axes", symbol=key)
             rows, columns = (made[0], 1) if len(made) == 1 else made
             array = empty(rows, columns)
             for i in range(rows):
