@@ -25,8 +25,9 @@ from mlproof.penalties import no_penalty
 from mlproof.verification.document.notation.gathering import notation_of
 from mlproof.verification.document.notation.notation import Notation
 from mlproof.verification.document.report import DocumentReport
+from mlproof.verification.document.text.prose import statements_of
 from mlproof.verification.document.text.reading import read_document
-from mlproof.verification.document.text.statements import Statement, statements_of
+from mlproof.verification.document.text.statements import Statement
 from mlproof.verification.document.values.arrays import is_array
 from mlproof.verification.document.values.evaluate import evaluate
 from mlproof.verification.document.values.numbers import Arithmetic, plain

@@ -23,8 +23,9 @@ from mlproof.verification.document.marking.repair import Repairer
 from mlproof.verification.document.notation.gathering import notation_of
 from mlproof.verification.document.notation.notation import Notation
 from mlproof.verification.document.report import Claim
+from mlproof.verification.document.text.prose import Cutter
 from mlproof.verification.document.text.reading import read_text
-from mlproof.verification.document.text.statements import Cutter, Member, Statement
+from mlproof.verification.document.text.statements import Member, Statement
 from mlproof.verification.document.values.numbers import Arithmetic
 from mlproof.verification.document.values.points import (
     Prober,

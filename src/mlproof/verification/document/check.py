@@ -8,12 +8,12 @@ from mlproof.verification.document.marking.judging import judged
 from mlproof.verification.document.marking.lint import lint
 from mlproof.verification.document.notation.gathering import notation_of
 from mlproof.verification.document.report import Claim, DocumentReport, Lint
+from mlproof.verification.document.text.prose import Cutter
 from mlproof.verification.document.text.reading import (
     Document,
     read_document,
     read_text,
 )
-from mlproof.verification.document.text.statements import Cutter
 from mlproof.verification.document.values.layout import Layout, layout_set
 
 

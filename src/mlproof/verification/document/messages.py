@@ -224,6 +224,18 @@ _CATALOGUE: dict[str, tuple[str, str]] = {
         "non compris : les membres diffèrent, mais le texte dit de {symbol} plus "
         "({words}) que ce dont il est tenu compte",
     ),
+    "worded": (
+        "not understood: the sides differ, but the sentence sets a condition in words "
+        "({words}) that is not taken into account",
+        "non compris : les membres diffèrent, mais la phrase pose en mots une "
+        "condition ({words}) dont il n'est pas tenu compte",
+    ),
+    "doubtful": (
+        "not understood: it holds under the condition {condition} from before, and "
+        "nothing says whether that still holds here",
+        "non compris : cela vaut sous la condition {condition} d'avant, et rien ne dit "
+        "si elle vaut encore ici",
+    ),
     "spoken of": (
         "not understood: the sides differ, but the sentence seems to speak of this "
         "equality and not to claim it",

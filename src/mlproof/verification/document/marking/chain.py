@@ -30,6 +30,7 @@ from mlproof.verification.document.notation.sets import set_of
 from mlproof.verification.document.report import Claim, Lint, Place, Verdict
 from mlproof.verification.document.text.grammar import NotUnderstood
 from mlproof.verification.document.text.macros import Macro
+from mlproof.verification.document.text.scope import concludes
 from mlproof.verification.document.text.statements import Member, Statement
 from mlproof.verification.document.text.syntax import (
     Beside,
@@ -512,6 +513,9 @@ class Chain(Members):
             symbol, words = said
             message = self.wording.say("said", symbol=symbol, words=words)
             return Claim(place_of(member), Verdict.NOT_UNDERSTOOD, message), False
+        if self.statement.unread:
+            message = self.wording.say("worded", words=self.statement.unread)
+            return Claim(place_of(member), Verdict.NOT_UNDERSTOOD, message), False
         if self._spoken_of(i):
             message = self.wording.say("spoken of")
             return Claim(place_of(member), Verdict.NOT_UNDERSTOOD, message), False
@@ -581,8 +585,6 @@ class Chain(Members):
         after = self.notation.statements[self.order + 1 : self.order + 2]
         goes_on = any(s.group == statement.group and s.relations for s in after)
         if to_solve and (goes_on or _TO_SOLVE.search(statement.words)):
-            return True
-        if _ELSE.search(statement.words):
             return True
         text = statement.source.text[self.members[0].end : self.members[-1].start]
         if re.search(r"\\(?:stackrel|overset)\s*\{\s*!", text):
@@ -660,6 +662,9 @@ class Chain(Members):
                 if undeclared:
                     message = say("undeclared", symbols=", ".join(undeclared))
                     return Claim(place_of(member), Verdict.NOT_UNDERSTOOD, message)
+                if self.statement.unread:
+                    message = say("worded", words=self.statement.unread)
+                    return Claim(place_of(member), Verdict.NOT_UNDERSTOOD, message)
                 return Claim(
                     place_of(member),
                     Verdict.FALSE,
@@ -677,6 +682,8 @@ class Chain(Members):
 
     def _assumes(self, i: int) -> bool:
         """Whether an inequality only limits a symbol that is free to choose."""
+        if concludes(self.statement):
+            return False
         sides = [self.members[i - 1].formula, self.members[i].formula]
         for node, other in (sides, sides[::-1]):
             if not isinstance(node, (Name, Script)):
@@ -697,7 +704,6 @@ _TO_SOLVE = re.compile(
     r"optimality|stationar\w+|stationnai\w+|optimum|minim\w+|must|doit)\b[^.]*$",
     re.I,
 )
-_ELSE = re.compile(r"\b(?:otherwise|else|sinon|autrement)\b[^.]*$", re.I)
 _SPOKEN = re.compile(
     r"\s*(?:is|are|was|would|has|have|holds?|may|might|can|could|happens|occurs|means|"
     r"est|sont|serait|a|ont|peut|signifie)\b",

@@ -1,5 +1,6 @@
 r"""The claims of each statement: the steps of a chain, declarations, problems."""
 
+from dataclasses import replace
 from typing import Any
 
 from mlproof.verification.document.marking.chain import Chain, place_of
@@ -37,6 +38,7 @@ from mlproof.verification.document.values.points import (
 from mlproof.verification.document.values.world import DRAWS, Draw, NeedIndex, World
 
 EQUALITIES = ("=", ":=")
+_TRUE = (Verdict.AGREES, Verdict.PROVED, Verdict.DOMAIN, Verdict.CONVENTION)
 
 
 class Judge:
@@ -89,7 +91,7 @@ class Judge:
             return self._shapes(statement)
         if kinds <= {*EQUALITIES, *ORDERS, "in"}:
             chain = self.chain(statement, order)
-            claims = chain.claims()
+            claims = self._doubted(chain.claims(), statement, order)
             self.lint += chain.slips()
             if chain.laid_out:
                 self.laid_out[order] = chain.laid_out
@@ -104,6 +106,32 @@ class Judge:
         )
         made.repairs = self.repairs
         return made
+
+    def _doubted(
+        self, claims: list[Claim], statement: Statement, order: int
+    ) -> list[Claim]:
+        """Let no mistake be what is true if a condition from before still holds."""
+        for condition in statement.doubtful:
+            if not any(claim.verdict is Verdict.FALSE for claim in claims):
+                break
+            under = replace(statement, conditions=[*statement.conditions, condition])
+            chain = self.chain(under, order)
+            chain.repairs = False
+            text = condition.source.text[condition.start : condition.members[-1].end]
+            message = self.wording.say("doubtful", condition=text)
+            claims = [
+                replace(
+                    claim,
+                    verdict=Verdict.NOT_UNDERSTOOD,
+                    message=message,
+                    suggestion=None,
+                    counterexample=None,
+                )
+                if claim.verdict is Verdict.FALSE and other.verdict in _TRUE
+                else claim
+                for claim, other in zip(claims, chain.claims(), strict=True)
+            ]
+        return claims
 
     def _of_indices(self, statement: Statement) -> bool:
         names = [

@@ -15,6 +15,7 @@ from mlproof.verification.document.notation.names import (
 )
 from mlproof.verification.document.notation.notation import Definition, Notation
 from mlproof.verification.document.notation.sets import range_of
+from mlproof.verification.document.text.scope import concludes
 from mlproof.verification.document.text.statements import Member, Statement, own_words
 from mlproof.verification.document.text.syntax import (
     Beside,
@@ -304,6 +305,8 @@ def listed_before(
 
 def _constraint(notation: Notation, order: int, statement: Statement) -> None:
     """An inequality of a symbol that has no other meaning limits its values."""
+    if concludes(statement):
+        return
     for member in (*listed_before(notation, order, statement), *statement.members):
         node = member.formula
         if isinstance(node, (Name, Script)):

@@ -16,6 +16,7 @@ from mlproof.verification.document.notation.names import (
 )
 from mlproof.verification.document.notation.notation import Notation
 from mlproof.verification.document.notation.sets import set_of
+from mlproof.verification.document.text.scope import concludes
 from mlproof.verification.document.text.statements import Statement, own_words
 from mlproof.verification.document.text.syntax import (
     Beside,
@@ -191,6 +192,20 @@ _ASSUMED = re.compile(
 )
 
 
+_SATISFIES = re.compile(r"(?<!that )(?<!which )\bsatisfies\s*$")
+
+
+def _subject(notation: Notation, order: int) -> bool:
+    """Whether what *satisfies* an equality is a symbol that is free to."""
+    before = notation.statements[order - 1] if order else None
+    if before is None or before.relations:
+        return False
+    return any(
+        not notation.definitions.get(key)
+        for key in _keys(notation, before.members[0].formula)
+    )
+
+
 def _constrained(notation: Notation, order: int, statement: Statement) -> None:
     r"""An equality that limits symbols and defines none: ``with \|u\| = 1``."""
     if statement.display or order in notation.assumptions:
@@ -200,6 +215,8 @@ def _constrained(notation: Notation, order: int, statement: Statement) -> None:
     if statement.relations != ["="] or None in formulas:
         return
     if not _ASSUMED.search(own_words(statement)):
+        return
+    if _SATISFIES.search(own_words(statement)) and not _subject(notation, order):
         return
     left = unwrapped(formulas[0]) if formulas[0] is not None else None
     if isinstance(left, (Name, Script)) and notation.reading(left) is not None:
@@ -244,7 +261,7 @@ def _limited_sets(notation: Notation, statement: Statement) -> None:
 
 def _its_own_transpose(notation: Notation, order: int, statement: Statement) -> None:
     r"""``A^\top = A``, said of a matrix that is given."""
-    if statement.relations[:1] != ["="] or statement.display:
+    if statement.relations[:1] != ["="] or statement.display or concludes(statement):
         return
     sides = [m.formula for m in statement.members[:2]]
     if not all(isinstance(side, (Name, Script)) for side in sides):
