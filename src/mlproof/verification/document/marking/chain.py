@@ -584,12 +584,26 @@ class Chain(Members):
         to_solve = isinstance(zero, Number) and not zero.value
         after = self.notation.statements[self.order + 1 : self.order + 2]
         goes_on = any(s.group == statement.group and s.relations for s in after)
-        if to_solve and (goes_on or _TO_SOLVE.search(statement.words)):
+        words = statement.words
+        if to_solve and (goes_on or _TO_SOLVE.search(words) or _EQUATION.search(words)):
+            return True
+        if _NOT_CLAIMED.search(statement.words) or self._solves():
             return True
         text = statement.source.text[self.members[0].end : self.members[-1].start]
         if re.search(r"\\(?:stackrel|overset)\s*\{\s*!", text):
             return True
         return not statement.display and bool(_SPOKEN.match(statement.after))
+
+    def _solves(self) -> bool:
+        """Whether it says which value a free symbol has where an equation holds."""
+        left = self.members[0].formula
+        if not _EQUATION.search(self.statement.words):
+            return False
+        if isinstance(left, (Name, Script)):
+            reading = self.notation.reading(left)
+            key = "" if reading is None else self.notation.known(reading.key)
+            return not self.notation.definitions.get(key)
+        return bool(_EQUATION_HERE.search(self.statement.words))
 
     def _false(
         self,
@@ -704,9 +718,26 @@ _TO_SOLVE = re.compile(
     r"optimality|stationar\w+|stationnai\w+|optimum|minim\w+|must|doit)\b[^.]*$",
     re.I,
 )
+# An equality that its sentence denies, or supposes in order to.
+_NOT_CLAIMED = re.compile(
+    r"\b(?:not (?:always |generally |in general )?true|untrue|it is false|"
+    r"il est faux|pas vrai|mistakes?|erreurs? (?:courante|fréquente|classique)s?|"
+    r"wrongly|tempting|tentant|contradiction|l['’]absurde|one might|on pourrait|"
+    r"à tort|does not hold|disprove)\b",
+    re.I,
+)
+_EQUATION = re.compile(
+    r"\b(?:sett?ing|solv\w+|solutions?|roots?|zeros?|racines?|résou\w+|résolv\w+|"
+    r"annul\w+|(?:at|au|in|le|the) (?:the |le )?(?:minim|maxim|optim|station)\w+|"
+    r"equations?|équations?|if and only if|iff|ssi|si et seulement si)\b",
+    re.I,
+)
+_EQUATION_HERE = re.compile(
+    r"\b(?:sett?ing|annulant|solv\w+|résou\w+|résolv\w+|égalant)\b", re.I
+)
 _SPOKEN = re.compile(
     r"\s*(?:is|are|was|would|has|have|holds?|may|might|can|could|happens|occurs|means|"
-    r"est|sont|serait|a|ont|peut|signifie)\b",
+    r"est|sont|serait|a|ont|peut|signifie|if and only if|iff|ssi|si et seulement si)\b",
     re.IGNORECASE,
 )
 

@@ -15,7 +15,7 @@ from mlproof.verification.document.notation.names import (
 )
 from mlproof.verification.document.notation.notation import Definition, Notation
 from mlproof.verification.document.notation.sets import range_of
-from mlproof.verification.document.text.scope import concludes
+from mlproof.verification.document.text.scope import concludes, supposes_anew
 from mlproof.verification.document.text.statements import Member, Statement, own_words
 from mlproof.verification.document.text.syntax import (
     Beside,
@@ -136,7 +136,7 @@ def _tags_of(notation: Notation, left: Node | None, right: Node | None) -> None:
 
 _SOLVED = re.compile(
     r"\b(?:sett?ing|solv\w+|zero|zéro|annul\w+|résou\w+|résolv\w+|optim\w+|minimi\w+|"
-    r"maximi\w+|stationar\w+|stationnai\w+)\b",
+    r"maximi\w+|stationar\w+|stationnai\w+|solutions?|roots?|racines?)\b",
     re.I,
 )
 
@@ -316,7 +316,9 @@ def _constraint(notation: Notation, order: int, statement: Statement) -> None:
             if reading.power is not None:
                 continue  # that x^2 > 0 does not make x positive
             notation.numbers_said.add(reading.key)
-            local = statement.is_condition and not _GIVEN.search(own_words(statement))
+            words = own_words(statement)
+            again = supposes_anew(statement, words)
+            local = statement.is_condition and (again or not _GIVEN.search(words))
             if not local:
                 about = replace(statement, members=[member, *statement.members[1:]])
                 first = member not in statement.members[1:]

@@ -57,7 +57,8 @@ WORDS = {
     r"binaire|eigen\w+|valeurs? propres?|vecteurs? propres?|orthogonal|rows? of|"
     r"lignes? de|columns? of|colonnes? de|whose (?:rows|columns)|"
     r"dont les (?:lignes|colonnes)|"
-    r"with (?:rows|columns)|minimi[sz]er|optimum|solution|stationary|stationnaire",
+    r"with (?:rows|columns)|minimi[sz]er|optimum|solution|stationary|stationnaire|"
+    r"commut\w+",
 }
 _ANY = re.compile(
     "|".join(f"(?P<{name}>{words})" for name, words in WORDS.items()), re.I

@@ -1,6 +1,6 @@
 r"""The statements within one formula.
 
-It is cut at rows, at commas, at words and at signs such as ``\\Rightarrow``; what is
+It is cut at rows, at commas, at words and at signs such as ``\Rightarrow``; what is
 left between is a chain of members, or a condition on the one beside it.
 """
 
@@ -9,6 +9,12 @@ from collections.abc import Iterator
 
 from mlproof.verification.document.text.grammar import NotUnderstood, parse
 from mlproof.verification.document.text.macros import Macro, expanded
+from mlproof.verification.document.text.scope import (
+    indices_only,
+    is_plain,
+    says_otherwise,
+    turned,
+)
 from mlproof.verification.document.text.source import Source
 from mlproof.verification.document.text.statements import Member, Statement
 from mlproof.verification.document.text.syntax import Dots, Name, Node, Number, Script
@@ -33,6 +39,8 @@ _PROSE = frozenset(
         "given implies"
     ).split()
 )
+_IMPLIES = r"\Rightarrow"
+_IMPLICATIONS = frozenset((_IMPLIES, r"\implies", r"\Longrightarrow", "⇒"))
 _IF = re.compile(
     r"(?:if|si|for|pour|when|quand|lorsque|where|whenever|tout|all|every)$"
 )
@@ -44,9 +52,10 @@ def statements_in(
     written = _intervals(expanded(tokens(source.text, start, end), macros))
     found = _joined(list(_pieces(_flat(written), source.text)))
     local: list[Statement] = []
-    for words, piece, for_all, comma in found:
+    for words, whole, for_all, comma in found:
         beside = comma and bool(local) and bool(local[-1].relations)
-        statement = _statement(source, _bare(piece) if beside else piece)
+        piece, left_out = _less(_bare(whole) if beside else whole)
+        statement = _statement(source, piece)
         if beside and not words.strip() and _limits(statement, local):
             statement.is_condition = True
         statement.after_comma = comma
@@ -57,7 +66,14 @@ def statements_in(
         new = last in ("where", "où") and statement.relations[:1] == ["="]
         if statement.relations and (_IF.search(last) or for_all) and not new:
             statement.is_condition = True
+        if _IMPLIES in words and local and _sets_apart(local[-1]):
+            local[-1].is_condition = True
         local.append(statement)
+        if left_out:
+            other = _statement(source, left_out)
+            other.relations, other.is_condition = ["!="], True
+            other.words = words
+            local.append(other)
     # A condition within a formula holds for what stands before it or, if it is the
     # first, for what comes after.
     for number, statement in enumerate(local):
@@ -67,7 +83,48 @@ def statements_in(
         after = [s for s in local[number + 1 :] if not s.is_condition]
         for claim in before[-1:] if before else after:
             claim.conditions.append(statement)
+    _turn_round(local, written)
     yield from local
+
+
+def _sets_apart(statement: Statement) -> bool:
+    r"""Whether what is implied by it is claimed of a case, as behind ``k \ne y``."""
+    if not statement.relations or not is_plain(statement):
+        return False
+    return "=" not in statement.relations or indices_only(statement)
+
+
+def _turn_round(local: list[Statement], written: list[Token]) -> None:
+    """Let *A if P, B otherwise* claim B where P does not hold."""
+    last = written[-1] if written else None
+    behind = (
+        last is not None and last.kind is TokenKind.TEXT and says_otherwise(last.text)
+    )
+    condition: Statement | None = None
+    for number, statement in enumerate(local):
+        if statement.is_condition:
+            condition = statement
+            continue
+        otherwise = says_otherwise(statement.words) or (
+            behind and number == len(local) - 1
+        )
+        if statement.relations and otherwise and condition is not None:
+            opposite = turned(condition)
+            statement.conditions = [] if opposite is None else [opposite]
+            statement.unread = "otherwise" if opposite is None else ""
+
+
+def _less(piece: list[Token]) -> tuple[list[Token], list[Token]]:
+    r"""``k \in S \setminus \{y\}`` as ``k \in S``, and ``k \ne y`` of its own."""
+    texts = [token.text for token in piece]
+    sign = next((t for t in (r"\setminus", r"\backslash") if t in texts), None)
+    if sign is None or texts[1:2] not in ([r"\in"], ["∈"]):
+        return piece, []
+    at = texts.index(sign)
+    if texts[at + 1 : at + 2] != [r"\{"] or texts[at + 3 : at + 4] != [r"\}"]:
+        return piece, []
+    differs = piece[1]._replace(text=r"\ne")
+    return piece[:at], [piece[0], differs, piece[at + 2]]
 
 
 def _intervals(found: list[Token]) -> list[Token]:
@@ -91,8 +148,9 @@ def _intervals(found: list[Token]) -> list[Token]:
 def _bare(piece: list[Token]) -> list[Token]:
     """A condition without the brackets around it."""
     inner = piece[1:-1]
-    around = len(piece) > 4 and (piece[0].text, piece[-1].text) == ("(", ")")
-    if not around or any(t.text in "()" for t in inner):
+    edges = piece[0].text + piece[-1].text
+    around = len(piece) > 4 and edges in ("()", "[]")
+    if not around or any(t.text in edges for t in inner):
         return piece
     return inner if any(_is_relation(t) for t in inner) else piece
 
@@ -212,6 +270,8 @@ def _pieces(found: list[Token], text: str) -> Iterator[tuple[str, str, list[Toke
             words += f" {token.text.strip()} "
         elif new == "for all":
             words += " \\forall "
+        elif token.text in _IMPLICATIONS:
+            words += f" {_IMPLIES} "
         if not cut or new != "comma":
             cut = new
     if piece:
@@ -230,7 +290,7 @@ def _begins_another(
     first = ahead[0][1]
     if _is_relation(first) or first.text in ("+", "-", *PRODUCTS):
         return False
-    if first.text == "(":
+    if first.text in ("(", "["):
         inner = [t for d, t in ahead if d > 0]
         return any(_is_relation(t) for t in inner)
     before = first.start

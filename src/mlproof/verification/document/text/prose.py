@@ -6,6 +6,7 @@ something (*let $s = \ldots$*).
 """
 
 import re
+from collections import defaultdict
 
 from mlproof.verification.document.text.blocks import Block, Kind
 from mlproof.verification.document.text.cutting import statements_in
@@ -30,6 +31,11 @@ from mlproof.verification.document.text.syntax import (
     Script,
 )
 
+# A letter with a number: a value that it has somewhere.
+_VALUE = re.compile(
+    r"\s*(?P<name>\\?[A-Za-z]+)\s*=\s*(?P<value>-?\s*(?:[\d.]+(?:\s*/\s*\d+)?|"
+    r"\\[dt]?frac\s*(?:\d\s*\d|\{\d+\}\s*\{\d+\})))\s*"
+)
 _REASON = re.compile(r"(?:since|given(?: that)?|as|comme|puisque)\s*$", re.I)
 _CASE_WHERE = re.compile(r"\b(?:case|cas) (?:where|où)\s*$", re.I)
 _WITH = re.compile(r"(?:^|[.:]\s+|\n)(?:With|Avec)\s*$")
@@ -54,6 +60,16 @@ def statements_of(blocks: list[Block]) -> list[Statement]:
     return Cutter(blocks).cut()
 
 
+def _varied(blocks: list[Block]) -> set[str]:
+    """The letters that sentences give one value after another."""
+    values: defaultdict[str, set[str]] = defaultdict(set)
+    for block in blocks:
+        found = _VALUE.fullmatch(block.content) if block.kind is Kind.INLINE else None
+        if found is not None:
+            values[found["name"]].add(found["value"])
+    return {name for name, several in values.items() if len(several) > 1}
+
+
 class Cutter:
     """Statements in the order of the document, with the words around them."""
 
@@ -68,6 +84,7 @@ class Cutter:
         self._section = 0
         self._last: Statement | None = None
         self._given: set[str] = set()  # what stood on a left side before
+        self._varied = _varied(blocks)
 
     def cut(self) -> list[Statement]:
         for number, block in enumerate(self.blocks):
@@ -88,7 +105,8 @@ class Cutter:
     def _prose(self, text: str, ahead: Kind | None) -> None:
         if self._last is not None and not self._last.after:
             self._last.after = text
-        self._scope.words(text)
+        if self._last is not None and not self._last.is_condition:
+            self._scope.words(text)
         if _HEADING.search(text):
             self._section += 1
             self._end_sentence()
@@ -121,16 +139,19 @@ class Cutter:
         )
         words = self._words
         continued = False
+        claims = [s for s in found if not s.is_condition and s.relations != ["in"]]
         for number, statement in enumerate(found):
             statement.section, statement.display = self._section, display
             statement.group = block.start
-            statement.local = len(found) > 1
+            statement.local = len(found) > 1 and bool(claims)
             if number == 0:
                 statement.words = words + " " + statement.words
                 if not statement.members[0].text.strip():
                     continued = self._continue(statement)
                     if continued:
                         continue
+            elif not claims:  # k \in S \setminus \{y\}
+                statement.words = words + " " + statement.words
             self._place(statement)
         if display and (found or continued):
             self._scope.shown = True
@@ -164,7 +185,8 @@ class Cutter:
         words = statement.words
         before = re.sub(r"[*_]", "", words)
         statement.introduces = bool(_INTRODUCES.search(before))
-        if statement.relations and self._conditional(statement, before):
+        sets_apart = not statement.local and statement.is_condition
+        if sets_apart or (statement.relations and self._conditional(statement, before)):
             statement.is_condition = True
             self._scope.condition(statement, words, self._last)
         else:
@@ -185,6 +207,8 @@ class Cutter:
         if heads(statement, statement.words) or supposes_anew(statement, before):
             return True
         sides = [m.formula for m in statement.members]
+        if statement.members[0].text in self._varied and not statement.display:
+            return statement.relations == ["="]
         if _WITH.search(before):
             return isinstance(sides[-1], (Name, Number))
         if _CASE_WHERE.search(before) and is_plain(statement):
@@ -209,16 +233,25 @@ class Cutter:
             and self.statements
             and self.statements[-1].is_condition
             and not statement.display
+            and self._limits_too(statement)
         )
+
+    def _limits_too(self, statement: Statement) -> bool:
+        """Whether a relation joined to a condition is a second one, not a claim."""
+        orders = not set(statement.relations) & {"=", "in"}
+        if not self._scope.behind:
+            return orders or is_plain(statement) or "in" in statement.relations
+        letters = all(isinstance(m.formula, (Name, Number)) for m in statement.members)
+        return orders or letters
 
     def _defines(self, statement: Statement) -> bool:
         """Whether *for L = g^T h* says what a new name is."""
         left, right = (m.formula for m in statement.members[:2])
         if isinstance(left, Beside) and len(left.items) == 2:
             left, argument = left.items
-            if not isinstance(argument, Group):
-                return False
+            simple = not isinstance(argument, Group)
+        else:
+            simple = right is None or isinstance(right, (Name, Number, Script, Listed))
         if statement.relations != ["="] or not isinstance(left, Name):
             return False
-        simple = right is None or isinstance(right, (Name, Number, Script, Listed))
         return not simple and left.text not in self._given

@@ -28,7 +28,9 @@ CONDITION = re.compile(
 )
 # What is supposed alone in a sentence goes on holding behind it.
 _SUPPOSES = re.compile(
-    r"\b(?:assum\w+|suppos\w+|admet\w+|consid[eè]r\w+|case|cas|now|maintenant)\b", re.I
+    r"\b(?:assum\w+|suppos\w+|admet\w+|consid[eè]r\w+|case|cas|now|maintenant|let|"
+    r"take|set|soit|soient|prenons|posons)\b",
+    re.I,
 )
 _AGAIN = re.compile(
     r"\b(?:now|next|again|maintenant|à présent|ensuite)\b[^.$]*"
@@ -69,6 +71,7 @@ _SUMS_UP = re.compile(
     r"en réunissant|for (?:all|every|any)|pour tout\w*)\b",
     re.I,
 )
+_CONTRARY = re.compile(r"\b(?:contradiction|l['’]absurde|to the contrary)\b", re.I)
 _CONCLUDES = re.compile(
     r"\b(?:then|hence|thus|so|therefore|it follows|conclud\w+|implies|consequently|"
     r"deduce|donc|alors|d['’]où|ainsi|par conséquent|on (?:en )?(?:déduit|conclut))\b"
@@ -149,7 +152,13 @@ def _without(conditions: list[Statement], other: Statement) -> list[Statement]:
     ]
 
 
-def _turned(condition: Statement) -> Statement | None:
+def says_otherwise(words: str) -> bool:
+    """Whether it is the opposite of the last condition that these words set."""
+    return bool(_OTHERWISE_BEFORE.search(words))
+
+
+def turned(condition: Statement) -> Statement | None:
+    """The opposite of a condition; None if one relation does not say it."""
     if len(condition.relations) != 1 or condition.relations[0] not in _OPPOSITE:
         return None
     return replace(condition, relations=[_OPPOSITE[condition.relations[0]]])
@@ -167,6 +176,7 @@ class Scope:
     behind: list[Statement] = field(default_factory=list)  # "A if P" of the sentence
     last: Statement | None = None  # what *otherwise* would turn round
     supposed: bool = False  # whether the sentence supposes
+    contrary: bool = False  # whether the paragraph supposes what it refutes
     shown: bool = False  # whether a display has followed the conditions
 
     # What stands in a document
@@ -206,13 +216,15 @@ class Scope:
 
     def claim(self, statement: Statement, words: str) -> None:
         """A claim, with the words before it: gather its conditions."""
-        turned = None
-        if _OTHERWISE_BEFORE.search(words) and self.last is not None:
-            turned = _turned(self.last)
+        if says_otherwise(words) and self.last is not None:
+            opposite = turned(self.last)
             self.paragraph = _without(self.paragraph, self.last)
-            self.last = turned
-            self.sentence = [] if turned is None else [turned]
-            statement.unread = "otherwise" if turned is None else ""
+            self.last = opposite
+            self.sentence = [] if opposite is None else [opposite]
+            statement.unread = "otherwise" if opposite is None else ""
+        self.contrary |= bool(_CONTRARY.search(words))
+        if self.contrary and not statement.unread:
+            statement.unread = "contradiction"
         if _SUMS_UP.search(words):
             self.doubtful = []
         own = {c.members[0].text for c in statement.conditions}
@@ -242,13 +254,15 @@ class Scope:
 
     def words(self, text: str) -> None:
         """What stands behind the last claim: *otherwise* belongs to it."""
-        if not (self.claims and self.last and _OTHERWISE_BEHIND.match(text)):
+        follows = self.last is not None and self.last in self.behind
+        if not (self.claims and follows and _OTHERWISE_BEHIND.match(text)):
             return
-        claim, turned = self.claims[-1], _turned(self.last)
+        assert self.last is not None
+        claim, opposite = self.claims[-1], turned(self.last)
         claim.conditions = [c for c in claim.conditions if c is not self.last]
         claim.doubtful = [c for c in claim.doubtful if c is not self.last]
-        if turned is not None:
-            claim.conditions.append(turned)
+        if opposite is not None:
+            claim.conditions.append(opposite)
         else:
             claim.unread = "otherwise"
 
@@ -270,6 +284,7 @@ class Scope:
 
     def end_paragraph(self) -> None:
         self.end_sentence()
+        self.contrary = False
         self.doubtful = list(self.paragraph)
         self.paragraph = []
 
