@@ -15,6 +15,10 @@ _CATALOGUE: dict[str, tuple[str, str]] = {
         "agrees at {points} points, with {sizes} choices of sizes",
         "d'accord en {points} points, pour {sizes} choix de dimensions",
     ),
+    "rounded": (
+        "agrees, rounded to {decimals} decimals",
+        "d'accord, arrondi à {decimals} décimales",
+    ),
     "agrees scalar": (
         "agrees at {points} points",
         "d'accord en {points} points",

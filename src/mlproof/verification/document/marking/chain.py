@@ -26,6 +26,7 @@ from mlproof.verification.document.notation.notation import (
     Notation,
     Reading,
 )
+from mlproof.verification.document.notation.properties import SHAPED, SIGNS
 from mlproof.verification.document.notation.sets import set_of
 from mlproof.verification.document.report import Claim, Lint, Place, Verdict
 from mlproof.verification.document.text.grammar import NotUnderstood
@@ -263,6 +264,7 @@ class Chain(Members):
         found: set[str] = set()
         for point in self.points:
             found |= point.world.guessed
+            found |= point.world.elsewhere if shape else set()
         notation = self.notation
         known = facts.derived | notation.numbers_said
         known |= set() if shape else facts.arguments
@@ -501,6 +503,10 @@ class Chain(Members):
         if not found.different:
             message = self.wording.say("nowhere")
             return Claim(place_of(member), Verdict.NOT_UNDERSTOOD, message), False
+        decimals = _decimals(member)
+        if decimals > 1 and _rounds(found.different, decimals):
+            message = self.wording.say("rounded", decimals=decimals)
+            return Claim(place_of(member), Verdict.AGREES, message), False
         undeclared = self._undeclared(i)
         if undeclared:
             message = self.wording.say("undeclared", symbols=", ".join(undeclared))
@@ -565,6 +571,7 @@ class Chain(Members):
             key = self.notation.size_set(other)
             if key in sizes and other.section == self.statement.section:
                 return key or "", f"{other.members[0].text} = {other.members[1].text}"
+        notation = self.notation
         written: set[str] = set()
         for member in self.members:
             for node in member.formula.walk() if member.formula is not None else ():
@@ -572,9 +579,12 @@ class Chain(Members):
         for point in self.points[:1]:
             written |= set(point.world.used)
         for key in sorted(written):
-            for name, words in self.notation.properties.get(key, {}).items():
-                if name not in MODELLED:
+            declared = notation.types.get(key) or notation.definitions.get(key)
+            for name, words in notation.properties.get(key, {}).items():
+                if name not in (*MODELLED, *SIGNS, SHAPED):
                     return key, words
+                if name not in SIGNS and not declared:
+                    return key, words or name
         return None
 
     def _spoken_of(self, i: int) -> bool:
@@ -740,6 +750,21 @@ _SPOKEN = re.compile(
     r"est|sont|serait|a|ont|peut|signifie|if and only if|iff|ssi|si et seulement si)\b",
     re.IGNORECASE,
 )
+
+
+def _decimals(member: Member) -> int:
+    """How many decimals a member has that is a number; 0 if it is none."""
+    match = re.fullmatch(r"-?\d+\.(\d+)", member.text.replace(" ", ""))
+    return len(match.group(1)) if match else 0
+
+
+def _rounds(different: list[tuple[Point, Any, Any]], decimals: int) -> bool:
+    """Whether one side is the other rounded, wherever they differ."""
+    half = 0.5000001 * 10.0**-decimals
+    return not any(
+        is_array(a) or is_array(b) or abs(plain(a) - plain(b)) > half
+        for _, a, b in different
+    )
 
 
 def place_of(member: Member) -> Place:

@@ -1,5 +1,6 @@
 r"""The claims of each statement: the steps of a chain, declarations, problems."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -37,6 +38,11 @@ from mlproof.verification.document.values.points import (
 )
 from mlproof.verification.document.values.world import DRAWS, Draw, NeedIndex, World
 
+_STEP = re.compile(
+    r"\b(?:updat\w+|steps?|gradient descent|descente|mise à jour|iterat\w+|itér\w+|"
+    r"learning rule|règle|becomes?|devient)\b",
+    re.I,
+)
 EQUALITIES = ("=", ":=")
 _TRUE = (Verdict.AGREES, Verdict.PROVED, Verdict.DOMAIN, Verdict.CONVENTION)
 
@@ -85,7 +91,7 @@ class Judge:
             )
         if kinds <= {"in"}:
             return self._declarations(statement, order)
-        if kinds & {"gets"}:
+        if kinds & {"gets"} or self._updates(statement):
             return self._assignment(statement, order)
         if kinds == {"to"}:
             return self._shapes(statement)
@@ -142,6 +148,20 @@ class Judge:
         return not statement.display and all(
             n is not None and n in bound for n in names
         )
+
+    def _updates(self, statement: Statement) -> bool:
+        """Whether a sentence about a step writes ``w = w - g`` for an assignment."""
+        left, right = (m.formula for m in statement.members[:2])
+        if statement.relations != ["="] or right is None:
+            return False
+        if not isinstance(left, (Name, Script)) or not _STEP.search(statement.words):
+            return False
+        reading = self.notation.reading(left)
+        if reading is None or reading.power is not None:
+            return False
+        key = self.notation.known(reading.key)
+        free = not self.notation.definitions.get(key)
+        return free and key in self.notation.symbols(right)
 
     # Statements without an equality
 

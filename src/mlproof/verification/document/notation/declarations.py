@@ -84,6 +84,12 @@ _VECTOR_OF = re.compile(
 )
 
 
+_HAS = re.compile(r"\b(?:has|have|having|with|of|a|ont|ayant|avec|de|à)\s*$", re.I)
+_ENTRIES = re.compile(
+    r"\s*(?:entries|components|coordinates|composantes|coordonnées|entrées)\b", re.I
+)
+
+
 # Letters that in a list of several are no tags.
 _USUAL_INDICES = set("ijklmnrst")
 
@@ -335,6 +341,8 @@ def _declare_in_words(notation: Notation, order: int, statement: Statement) -> N
         kind, sizes, _ = found
     if sizes is None:
         vector = _VECTOR_OF.search(own_words(statement))
+        if vector is None and _HAS.search(own_words(statement)):
+            vector = _ENTRIES.match(statement.after)
         if vector is None or not isinstance(unwrapped(formula), (Name, Script)):
             return
         sizes = (formula,)

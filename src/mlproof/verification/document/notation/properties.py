@@ -14,7 +14,7 @@ from mlproof.verification.document.notation.names import (
     name_of,
     unwrapped,
 )
-from mlproof.verification.document.notation.notation import Notation
+from mlproof.verification.document.notation.notation import Notation, Type
 from mlproof.verification.document.notation.sets import set_of
 from mlproof.verification.document.text.scope import concludes
 from mlproof.verification.document.text.statements import Statement, own_words
@@ -50,6 +50,11 @@ WORDS = {
     "unit": r"unit[- ](?:norm|length)|of (?:unit )?norm (?:1|one)|de norme (?:1|un)|"
     r"unit vectors?|vecteurs? unitaires?",
     "zero": r"(?<!non[- ])(?<!non)zero vector|null vector|(?<!non )vecteur nul",
+    "positive": r"(?<!semi-)(?<!semi )(?:strict\w+ )?positi(?:ve|fs?|ves)\b"
+    r"(?! (?:semi|part|définie|definite|class|example|label|exemple))|"
+    r"\bnon-?negative|\bnon négati(?:fs?|ves?)",
+    "negative": r"(?<!non-)(?<!non)(?<!non )\bnegative\b(?! (?:log|class|example|label|"
+    r"gradient|log-|definite))|(?<!non )\bnégati(?:fs?|ves?)\b",
     "unmodelled": r"-\s*(?:th|st|nd|rd|e|ème|ieme|ième) (?:row|column|ligne|colonne)|"
     r"idempotent|projection matri\w+|projector|projecteur|triangular|"
     r"triangulaire|stochastic matri\w+|stochastique|permutation matri\w+|nilpotent|"
@@ -60,6 +65,20 @@ WORDS = {
     r"with (?:rows|columns)|minimi[sz]er|optimum|solution|stationary|stationnaire|"
     r"commut\w+",
 }
+SIGNS = ("positive", "negative")
+_LET = re.compile(
+    r"\b(?:let|for|with|given|assum\w+|suppos\w+|take|where|consider|every|all|any|"
+    r"soit|soient|pour|avec|donnée?s?|tout)\b",
+    re.I,
+)
+# Of what nothing else declares: it is no number, and how long it is stays unsaid.
+SHAPED = "array"
+_SHAPED = re.compile(
+    r"\b(?:vect(?:or|eur)s?|matri(?:x|ces?)|entr(?:y|ies)|components?|composantes?|"
+    r"coordonnées?|coordinates?)\b",
+    re.I,
+)
+_ROWS_OF = re.compile(r"\b(?:rows?|columns?|lignes?|colonnes?)\s*$", re.I)
 _ANY = re.compile(
     "|".join(f"(?P<{name}>{words})" for name, words in WORDS.items()), re.I
 )
@@ -125,12 +144,19 @@ def _in_words(statement: Statement) -> tuple[str, str] | None:
         words = re.split(r"[.;:!?]\s|\$|\\\)", before)[-1]
         found = [m for m in _ANY.finditer(words) if _BEFORE.match(words, m.end())]
         match = found[-1] if found else None
+        if match and match.lastgroup in SIGNS and not _LET.search(words):
+            return None  # "which needs a positive u"
+        rows = _ROWS_OF.search(words)
+        if match is None and rows is not None and not statement.relations:
+            return "unmodelled", rows.group().strip()
     if match is None:
-        return None
+        shaped = _SHAPED.search(behind) if _FOLLOWS.match(behind) else None
+        return None if shaped is None else (SHAPED, shaped.group())
     words = " ".join(match.group().split())
-    if re.search(_NOT, f" {behind[: match.start()]}") or _NOT_BEFORE.search(
-        text[max(0, statement.start - 40) : statement.start]
-    ):
+    supposed = _NOT_BEFORE.search(text[max(0, statement.start - 40) : statement.start])
+    if match.lastgroup in SIGNS and (supposed or concludes(statement)):
+        return None
+    if supposed or re.search(_NOT, f" {behind[: match.start()]}"):
         return "unmodelled", words
     return match.lastgroup or "", words
 
@@ -250,9 +276,13 @@ def _limited_sets(notation: Notation, statement: Statement) -> None:
         return
     found = None if right is None else set_of(right)
     entries = isinstance(left, Script) and left.below is not None
-    if found is None or (
-        entries and found[0] in ("choice", "unit", "positive", "whole")
-    ):
+    base = name_of(left.base) if isinstance(left, Script) and not left.above else None
+    limited = found is not None and found[0] in ("choice", "unit", "positive")
+    if entries and found is not None and limited and base is not None:
+        order, section = notation.statements.index(statement), statement.section
+        notation.of_entries[base] = Type(found[0], (), found[2], order, section)
+        return
+    if found is None or (entries and (limited or found[0] == "whole")):
         text = statement.members[1].text
         for node in left.items if isinstance(left, Listed) else (left,):
             for key in _keys(notation, node):

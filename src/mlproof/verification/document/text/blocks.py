@@ -72,6 +72,7 @@ _LATEX = re.compile(
     rf"""
     (?P<verbatim> \\begin\{{(?P<verbatim_name>(?:{VERBATIM})\*?)\}} )
   | (?P<verb>     \\(?:verb\*?|lstinline)(?P<mark>[|!+/"=]) )
+  | (?P<hidden>   \\iffalse(?![A-Za-z]) | \\begin\{{comment\}} )
   | (?P<percent>  % )
   | {_COMMON}""",
     re.VERBOSE,
@@ -202,6 +203,9 @@ class _Scan:
             "square": (Kind.DISPLAY, r"\]"),
             "round": (Kind.INLINE, r"\)"),
         }
+        if what == "hidden":
+            closer = r"\fi" if match.group() == r"\iffalse" else r"\end{comment}"
+            return self._until(Kind.COMMENT, match, closer)
         if what in closers:
             kind, closer = closers[what]
             return self._until(kind, match, closer)

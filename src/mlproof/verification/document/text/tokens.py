@@ -55,6 +55,7 @@ _TOKEN = re.compile(
   | \\(?P<edge>  begin|end)\s*\{{(?P<environment>[A-Za-z]+\*?)\}}
   | \\(?:{_WORDS})\s*\{{(?P<text>[^{{}}$]*)\}}
   | (?P<command> \\[A-Za-z]+ )
+  | (?P<dots>    \.\.\.(?!\.) | … )
   | (?P<sign>    \\[{{}}|] | [-+=<>()\[\]|,;:!/*'_^{{}}.?] )
   | (?P<column>  & )
   | (?P<letter>  [^\W\d_] )
@@ -133,6 +134,8 @@ def _token(match: re.Match[str]) -> Token | None:
     if match["edge"]:
         kind = TokenKind.BEGIN if match["edge"] == "begin" else TokenKind.END
         return Token(kind, match["environment"], start, end)
+    if what == "dots":
+        return Token(TokenKind.COMMAND, r"\dots", start, end)
     if what == "text":
         # It stands where its words do, as that is what is read of it.
         return Token(TokenKind.TEXT, match["text"], *match.span("text"))

@@ -76,6 +76,7 @@ from mlproof.verification.document.values.dots import (
     settle,
 )
 from mlproof.verification.document.values.named import (
+    function_of,
     is_function_name,
     kronecker,
     norm,
@@ -336,7 +337,10 @@ def _script(node: Script, world: World) -> Value:
                 return Identity(1).of_size(world.whole(sizes[0]))
             if len(sizes) == 2 and all(index_like(name_of(s)) for s in sizes):
                 return kronecker(reading, world)
-        if "basis" in world.notation.properties.get(name_of(base) or "", {}):
+        above = node.below is None and node.above is not None
+        if not above and "basis" in world.notation.properties.get(
+            name_of(base) or "", {}
+        ):
             return _basis_vector(node, world)
         if _is_kronecker(reading, world):
             return kronecker(reading, world)
@@ -468,10 +472,23 @@ def _derivative_node(node: Derivative, world: World) -> Value:
         reading = None
         if isinstance(body, (Name, Script)) and not is_function(body, world):
             reading = world.notation.reading(body)
+        whole = _of_the_whole(body, node.variables[0], world)
+        if whole is not None:
+            return derivative(whole, node.variables, world, node)
         if reading is None:
             argument = world.evaluate(node.variables[0])
             return derived_function(body, [argument], len(node.variables), world)
     return derivative(body, node.variables, world, node)
+
+
+def _of_the_whole(body: Node, variable: Node, world: World) -> Node | None:
+    """Of softmax or lse by an entry z_i, the function at all of z."""
+    entry = isinstance(variable, Script) and variable.below and not variable.above
+    if not entry or function_of(body, world) not in ("softmax", "logsumexp"):
+        return None
+    assert isinstance(variable, Script)
+    at = (body.start, body.end)
+    return Beside(*at, (body, Group(*at, "(", (variable.base,))))
 
 
 def _factorial(node: Factorial, world: World) -> Value:

@@ -117,6 +117,7 @@ class World:
         self.label_sizes: dict[str, int] = {}
         self.wanted: set[str] = set()  # indices whose range is being looked for
         self._inside = 0  # how deep in definitions
+        self.elsewhere: set[str] = set()  # arrays by their indices elsewhere only
         self.unfit: set[str] = set()  # guessed, though defined in some way
         self.stated: set[str] = set()  # indices of which a sum here gives the end
         self.loose: set[str] = set()  # those of an end that nothing else speaks of
@@ -173,12 +174,18 @@ class World:
 
     def _expect_indices(self, node: Node) -> None:
         """Ask for the letters of an index such as i + j - 1 that have no value."""
-        for inner in node.walk():
-            name = name_of(inner)
-            if name is None or name in self.indices or self.is_label(name):
-                continue
-            if index_like(name) and not self.has_meaning(name):
+        name = name_of(node)
+        if name is not None and index_like(name) and name not in self.indices:
+            known = self.is_label(name) or self.has_meaning(name)
+            if not known:
                 raise NeedIndex(name, 0)
+        children: tuple[Node, ...] = tuple(node.children())
+        reading = self.notation.reading(node) if isinstance(node, Script) else None
+        if reading is not None and self.has_meaning(self.notation.known(reading.key)):
+            children = reading.indices  # the class y^{(i)} of a row i
+            children += () if reading.family is None else (reading.family,)
+        for child in children:
+            self._expect_indices(child)
 
     def whole(self, node: Node) -> int:
         """The value of a formula that is a size or an index."""
@@ -545,7 +552,8 @@ class World:
             made = empty(rows, columns)
             for i in range(rows):
                 for j in range(columns):
-                    made[i, j] = self._one(key, stream, found)
+                    of_entry = self.notation.of_entries.get(key, found)
+                    made[i, j] = self._one(key, stream, of_entry)
             properties = self.notation.properties.get(key)
             if properties:
                 made = with_properties(made, properties, stream, self.arithmetic)
@@ -583,6 +591,8 @@ class World:
         if key == "pi" and (sizes is None or self.notation.facts.alone["pi"]):
             return self.arithmetic.real(self.arithmetic.pi)
         if sizes is not None:
+            if (key, self.section) not in self.notation.indexed:
+                self.elsewhere.add(key)
             if self.notation.definitions.get(key):  # of which none fits
                 self.guessed.add(key)
                 self.unfit.add(key)
@@ -593,7 +603,8 @@ class World:
             array = empty(rows, columns)
             for i in range(rows):
                 for j in range(columns):
-                    array[i, j] = self._one(key, stream, None)
+                    of_entry = self.notation.of_entries.get(key)
+                    array[i, j] = self._one(key, stream, of_entry)
             properties = self.notation.properties.get(key, {})
             return with_properties(array, properties, stream, self.arithmetic)
         self.guessed.add(key)
@@ -621,6 +632,9 @@ class World:
                 continue
             if found is not None and found.kind == "positive":
                 number = abs(number)
+            said = self.notation.properties.get(key, ())
+            if "positive" in said or "negative" in said:
+                number = abs(number) if "positive" in said else -abs(number)
             if found is not None and found.choices:
                 return self._chosen(stream, found)
             value = self._exact(number)
@@ -646,6 +660,8 @@ class World:
         if found is not None and (found.choices or found.kind == "positive"):
             return False
         if key in self.notation.ones or self.notation.properties.get(key):
+            return False
+        if key in self.notation.of_entries:
             return False
         return self._allowed(key, 0.0)
 
