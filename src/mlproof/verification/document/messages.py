@@ -185,6 +185,10 @@ _CATALOGUE: dict[str, tuple[str, str]] = {
         "the code gives the shape {given}, and the formulas {wanted}",
         "le code donne la forme {given}, et les formules {wanted}",
     ),
+    "code data": (
+        "data for {name}, of which the text says no formula",
+        "des données pour {name}, dont le texte ne donne aucune formule",
+    ),
     "code fails": (
         "not understood: the code cannot be run: {error}",
         "non compris : le code ne s'exécute pas : {error}",

@@ -5,23 +5,26 @@ letters, ``os`` with ``o^s`` and ``grad_W2`` with the derivative by ``W^{(2)}``.
 Vectors are arrays of one axis; what holds so and breaks on columns gets a remark.
 """
 
-import ast
 import re
 from collections.abc import Container, Iterator
-from dataclasses import dataclass
-from typing import TypeGuard
 
 import numpy as np
 
 from mlproof.verification.document.marking.lint import note
-from mlproof.verification.document.marking.running import Outcome, run_snippets
+from mlproof.verification.document.marking.running import Outcome, run_stretches
+from mlproof.verification.document.marking.stretches import (
+    Stretch,
+    defined_in,
+    stretches,
+)
 from mlproof.verification.document.messages import say
 from mlproof.verification.document.notation.notation import Notation
 from mlproof.verification.document.notation.sets import shape_in_words
 from mlproof.verification.document.report import Claim, Lint, Place, Verdict
-from mlproof.verification.document.text.blocks import Block, Kind
+from mlproof.verification.document.text.blocks import Block
 from mlproof.verification.document.text.statements import Statement, own_words
 from mlproof.verification.document.text.syntax import Derivative, Name, Node
+from mlproof.verification.document.text.vocabulary import FUNCTIONS
 from mlproof.verification.document.values.arrays import (
     IllTyped,
     Unknown,
@@ -32,19 +35,8 @@ from mlproof.verification.document.values.evaluate import evaluate
 from mlproof.verification.document.values.numbers import Arithmetic, Undefined, plain
 from mlproof.verification.document.values.world import DRAWS, NeedIndex, World
 
-LONGEST = 2_000  # characters of a stretch of code that is run
-# A line of a notebook that is none of Python: %matplotlib inline, !pip list.
-_MAGIC = re.compile(r"(?m)^([ \t]*)[%!]")
+_MISFIT = re.compile(r"mismatch|broadcast|not aligned|do not match|incompatible")
 _GRADIENT = re.compile(r"^(?:grad_|g_|d|dL_d|d_|dL)(?=[A-Za-z])(.+)$")
-
-
-@dataclass(frozen=True)
-class Snippet:
-    """An assignment in code, and where its right side stands."""
-
-    source: str
-    name: str
-    place: Place
 
 
 class CodeChecker:
@@ -58,29 +50,37 @@ class CodeChecker:
         language: str,
     ):
         self.statements, self.notation, self.language = statements, notation, language
-        self.names = _names(notation)
-        self.snippets = [s for block in blocks for s in _snippets(block, self.names)]
+        own = set().union(*map(defined_in, blocks))
+        self.names = {n: k for n, k in _names(notation).items() if n not in own}
+        known = _Known(self.names)
+        self.stretches = [s for block in blocks for s in stretches(block, known)]
         self.loss = _loss(statements)
 
     def check(self) -> tuple[list[Claim], list[Lint]]:
         claims: list[Claim] = []
         slips: list[Lint] = []
-        if not self.snippets:
+        if not any(s.name for s in self.stretches):
             return claims, slips
         worlds = [self._world(number) for number in range(3)]
-        flat = [self._bound(world, columns=False) for world in worlds]
+        flat = [self._bound(world) for world in worlds]
         upright = [self._bound(world, columns=True) for world in worlds]
-        sources = [snippet.source for snippet in self.snippets]
-        ran = run_snippets(sources, [*flat, *upright])
-        for number, snippet in enumerate(self.snippets):
-            outcomes = [trial[number] for trial in ran[: len(worlds)]]
-            claims.append(self._claim(snippet, outcomes, worlds))
-            others = [trial[number] for trial in ran[len(worlds) :]]
-            slips += self._columns(snippet, outcomes, others)
-        shapes = {
-            s.name: [trial[i] for trial in ran[: len(worlds)]]
-            for i, s in enumerate(self.snippets)
-        }
+        from_zero = [self._bound(world, from_zero=True) for world in worlds]
+        ran = run_stretches(self.stretches, [*flat, *upright, *from_zero])
+        shapes: dict[str, list[Outcome]] = {}
+        for number, stretch in enumerate(self.stretches):
+            if not stretch.name:
+                continue
+            tried = [trial[number] for trial in ran]
+            outcomes, others = tried[: len(worlds)], tried[len(worlds) :]
+            shapes[stretch.name] = outcomes
+            claim = self._claim(stretch, outcomes, worlds)
+            if claim.verdict is not Verdict.AGREES:
+                # The derivation counts classes from 1, and its code may from 0.
+                other = self._claim(stretch, others[len(worlds) :], worlds)
+                claim = other if other.verdict is Verdict.AGREES else claim
+            claims.append(claim)
+            if claim.verdict is not Verdict.DEFINITION:
+                slips += self._columns(stretch, outcomes, others[: len(worlds)])
         claims += self._shapes(shapes, worlds)
         return claims, slips
 
@@ -91,7 +91,9 @@ class CodeChecker:
 
     # Names
 
-    def _bound(self, world: World, columns: bool) -> dict[str, np.ndarray | int]:
+    def _bound(
+        self, world: World, columns: bool = False, from_zero: bool = False
+    ) -> dict[str, np.ndarray | int]:
         found: dict[str, np.ndarray | int] = {}
         for name, key in self.names.items():
             try:
@@ -99,20 +101,20 @@ class CodeChecker:
             except (IllTyped, Unknown, Undefined, NeedIndex):
                 continue
             if isinstance(value, int):
-                found[name] = value
+                found[name] = value - (from_zero and world.is_label(key))
             elif is_array(value):
                 array = np.array([[float(plain(x)) for x in row] for row in value])
                 vector = array.shape[1] == 1 and not columns
                 found[name] = array[:, 0] if vector else array
             elif isinstance(value, float):
                 found[name] = np.array(value)
-        for snippet in self.snippets:
-            if snippet.name in found or not _GRADIENT.match(snippet.name):
+        for stretch in self.stretches:
+            if stretch.name in found or not _GRADIENT.match(stretch.name):
                 continue
-            expected = self._expected(snippet.name, world)
+            expected = self._expected(stretch.name, world)
             if expected is not None:
                 upright = columns and expected.ndim == 1
-                found[snippet.name] = expected[:, None] if upright else expected
+                found[stretch.name] = expected[:, None] if upright else expected
         return found
 
     def _expected(self, name: str, world: World) -> np.ndarray | None:
@@ -155,17 +157,23 @@ class CodeChecker:
     # Verdicts
 
     def _claim(
-        self, snippet: Snippet, outcomes: list[Outcome], worlds: list[World]
+        self, stretch: Stretch, outcomes: list[Outcome], worlds: list[World]
     ) -> Claim:
+        assert stretch.place is not None
+        if self._is_data(stretch.name, worlds[0]):
+            message = say(self.language, "code data", name=stretch.name)
+            return Claim(stretch.place, Verdict.DEFINITION, message)
         error = next((o.error for o in outcomes if o.error), None)
         if error is not None:
             message = say(self.language, "code fails", error=error)
-            return Claim(snippet.place, Verdict.NOT_UNDERSTOOD, message)
+            misfit = self._misfits(stretch, error, worlds[0])
+            verdict = Verdict.ILL_TYPED if misfit else Verdict.NOT_UNDERSTOOD
+            return Claim(stretch.place, verdict, message)
         for outcome, world in zip(outcomes, worlds, strict=True):
-            expected = self._expected(snippet.name, world)
+            expected = self._expected(stretch.name, world)
             if expected is None:
-                message = say(self.language, "code unmatched", name=snippet.name)
-                return Claim(snippet.place, Verdict.NOT_UNDERSTOOD, message)
+                message = say(self.language, "code unmatched", name=stretch.name)
+                return Claim(stretch.place, Verdict.NOT_UNDERSTOOD, message)
             assert outcome.value is not None
             if outcome.value.shape != expected.shape:
                 message = say(
@@ -174,22 +182,35 @@ class CodeChecker:
                     given=outcome.value.shape,
                     wanted=expected.shape,
                 )
-                return Claim(snippet.place, Verdict.ILL_TYPED, message)
+                return Claim(stretch.place, Verdict.ILL_TYPED, message)
             if not np.allclose(outcome.value, expected, rtol=1e-9, atol=1e-12):
                 where = int(np.argmax(np.abs(outcome.value - expected)))
                 a, b = outcome.value.flat[where], expected.flat[where]
                 return Claim(
-                    snippet.place,
+                    stretch.place,
                     Verdict.FALSE,
                     say(self.language, "code differs"),
                     counterexample=f"{a:.6g} ≠ {b:.6g}",
                 )
-        return Claim(snippet.place, Verdict.AGREES, say(self.language, "code agrees"))
+        return Claim(stretch.place, Verdict.AGREES, say(self.language, "code agrees"))
+
+    def _is_data(self, name: str, world: World) -> bool:
+        """Whether the document only declares what a name stands for."""
+        key = self.names.get(name)
+        return key is not None and world.definition_of(key) is None
+
+    def _misfits(self, stretch: Stretch, error: str, world: World) -> bool:
+        """Whether code fails at the shapes of what the document gives it."""
+        known = stretch.uses <= {*self.names, "np", "numpy"}
+        given = known and self._expected(stretch.name, world) is not None
+        return given and bool(_MISFIT.search(error))
 
     def _columns(
-        self, snippet: Snippet, flat: list[Outcome], upright: list[Outcome]
+        self, stretch: Stretch, flat: list[Outcome], upright: list[Outcome]
     ) -> Iterator[Lint]:
         """A remark where columns would change the shape, or break the code."""
+        place = stretch.place
+        assert place is not None
         for one, other in zip(flat, upright, strict=True):
             if one.value is None:
                 continue
@@ -199,10 +220,10 @@ class CodeChecker:
                 continue
             shown = str(shape) if shape is not None else str(other.error)
             yield note(
-                snippet.place.source,
+                place.source,
                 "columns",
-                snippet.place.start,
-                snippet.place.end,
+                place.start,
+                place.end,
                 self.language,
                 shape=shown,
             )
@@ -249,67 +270,17 @@ class CodeChecker:
         return Claim(place, Verdict.AGREES, say(self.language, "shapes agree"))
 
 
-def _is_python(block: Block) -> bool:
-    code = block.kind is Kind.CODE and block.name in ("", "python", "py", "numpy")
-    small = len(block.content) <= LONGEST and "import os" not in block.content
-    return code and small
+class _Known:
+    """The names of code that a document knows, gradients by them included."""
 
+    def __init__(self, names: Container[str]):
+        self.names = names
 
-def _statements(content: str) -> list[ast.stmt]:
-    """The statements of a cell, none if it is no Python; magic lines are comments."""
-    for text in (content, _MAGIC.sub(r"\1#", content)):
-        try:
-            return ast.parse(text).body
-        except (SyntaxError, ValueError):
-            continue
-    return []
-
-
-def _snippets(block: Block, names: Container[str]) -> Iterator[Snippet]:
-    """A stretch of code cut behind each assignment of what the document knows.
-
-    If it knows none of the names, the last assignment stands for all.
-    """
-    if not _is_python(block):
-        return
-    body = _statements(block.content)
-    assigned = [(i, a) for i, a in enumerate(body) if _is_new(a)]
-    judged = [(i, a) for i, a in assigned if _known(_target(a), names)] or assigned[-1:]
-    begin = 0
-    for number, assignment in judged:
-        source = "\n".join(map(ast.unparse, body[begin : number + 1]))
-        value = assignment.value
-        start = _offset(block.content, value.lineno, value.col_offset)
-        end = _offset(block.content, value.end_lineno or 1, value.end_col_offset or 0)
-        place = Place(block.source, block.inner_start + start, block.inner_start + end)
-        yield Snippet(source, _target(assignment), place)
-        begin = number + 1
-
-
-def _is_new(statement: ast.stmt) -> TypeGuard[ast.Assign]:
-    """Whether it gives one name a value that is computed, and not from itself."""
-    if not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
-        return False
-    used = {n.id for n in ast.walk(statement.value) if isinstance(n, ast.Name)}
-    new = _target(statement) and _target(statement) not in used
-    return bool(new) and not isinstance(statement.value, ast.Constant)
-
-
-def _target(assignment: ast.Assign) -> str:
-    target = assignment.targets[0]
-    return target.id if isinstance(target, ast.Name) else ""
-
-
-def _known(name: str, names: Container[str]) -> bool:
-    gradient = _GRADIENT.match(name)
-    return name in names or (gradient is not None and gradient.group(1) in names)
-
-
-def _offset(text: str, line: int, column: int) -> int:
-    """Where a place stands that Python counts in lines and bytes."""
-    lines = text.splitlines(keepends=True)
-    before = sum(map(len, lines[: line - 1]))
-    return before + len(lines[line - 1].encode()[:column].decode())
+    def __contains__(self, name: object) -> bool:
+        gradient = _GRADIENT.match(str(name))
+        return name in self.names or (
+            gradient is not None and gradient.group(1) in self.names
+        )
 
 
 def _names(notation: Notation) -> dict[str, str]:
@@ -320,10 +291,10 @@ def _names(notation: Notation) -> dict[str, str]:
         plainer = re.sub(r"[\^(){}\[\]]|\bbf ", "", key)
         for name in (plainer, plainer.replace("_", ""), _with_bar(key)):
             if re.fullmatch(r"[A-Za-z]\w*", name):
-                known = notation.known(key)
-                found.setdefault(name, known)
-                found.setdefault(name[0].swapcase() + name[1:], known)
-    return found
+                found.setdefault(name, notation.known(key))
+    for name, known in list(found.items()):  # a name goes first to what is spelt so
+        found.setdefault(name[0].swapcase() + name[1:], known)
+    return {name: known for name, known in found.items() if name not in FUNCTIONS}
 
 
 def _with_bar(key: str) -> str:

@@ -15,58 +15,64 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mlproof.verification.document.marking.stretches import Stretch
+
 SECONDS = 20.0
 MEMORY = 4 << 30
 _WORKER = Path(__file__).with_name("running_worker.py")
 
 
 class Outcome(NamedTuple):
-    """What a snippet gave: a value, or the reason why it has none."""
+    """What a stretch of code gave: a value, or the reason why it has none."""
 
     name: str  # that is assigned last; empty for an expression
     value: np.ndarray | None
     error: str | None = None
 
 
-def run_snippets(
-    snippets: Sequence[str],
+def run_stretches(
+    stretches: Sequence[Stretch],
     trials: Sequence[Mapping[str, np.ndarray | int]],
     seconds: float = SECONDS,
 ) -> list[list[Outcome]]:
-    """Run all snippets in order, anew for each trial.
+    """Run all stretches in order, anew for each trial.
 
     Parameters
     ----------
-    snippets
+    stretches
         Python that may use ``np`` and the names bound.
     trials
-        For each trial the values of names: arrays of float64, or whole numbers.
+        For each trial the values of names: arrays of float64, or whole numbers.  They
+        have them again behind each stretch, but for those that it leaves unfinished.
     seconds
         How long all of it may take.
 
     Returns
     -------
     list of list of Outcome
-        For each trial the outcome of each snippet.
+        For each trial the outcome of each stretch.
     """
-    if not snippets or not trials:
+    if not stretches or not trials:
         return [[] for _ in trials]
     job = json.dumps(
-        {"snippets": list(snippets), "trials": [_plain(bound) for bound in trials]}
+        {
+            "stretches": [(s.source, s.name, s.unfinished) for s in stretches],
+            "trials": [_plain(bound) for bound in trials],
+        }
     )
     lines, reason = _run(job, seconds)
     found = [_outcome(line) for line in lines]
-    missing = len(snippets) * len(trials) - len(found)
+    missing = len(stretches) * len(trials) - len(found)
     found += [Outcome("", None, reason)] * missing
-    width = len(snippets)
+    width = len(stretches)
     return [found[i * width : (i + 1) * width] for i in range(len(trials))]
 
 
 def _plain(bound: Mapping[str, np.ndarray | int]) -> dict[str, Any]:
     return {
-        name: (list(value.shape), value.ravel().tolist())
-        if isinstance(value, np.ndarray)
-        else ([], value)
+        name: (list(np.shape(value)), np.ravel(value).tolist())
+        if np.ndim(value)
+        else ([], value if isinstance(value, int) else float(value))
         for name, value in bound.items()
     }
 

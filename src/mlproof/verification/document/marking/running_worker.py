@@ -1,8 +1,8 @@
 """Runs the code of a document, in a process of its own.
 
-Standard input holds one JSON object: the snippets, and for each trial the arrays that
+Standard input holds one JSON object: the stretches, and for each trial the arrays that
 names are bound to.  On the file descriptor given goes one line of JSON for each trial
-and snippet.  This file is run as a script, apart from the package.
+and stretch.  This file is run as a script, apart from the package.
 """
 
 import ast
@@ -28,9 +28,12 @@ def fence(event: str, arguments: tuple[Any, ...]) -> None:
         raise PermissionError("writing files is not allowed here")
 
 
-def run(snippet: str, names: dict[str, Any]) -> tuple[str, Any]:
-    """The name that is assigned last, or none, and its value."""
-    tree = ast.parse(snippet)
+def run(source: str, name: str, names: dict[str, Any]) -> tuple[str, Any]:
+    """The name that is asked for, or else is assigned last, or none; and its value."""
+    tree = ast.parse(source)
+    if name:
+        exec(compile(tree, "code", "exec"), names)
+        return name, names[name]
     last = tree.body[-1] if tree.body else None
     if isinstance(last, ast.Expr):
         body = ast.Module(tree.body[:-1], type_ignores=[])
@@ -57,11 +60,11 @@ def described(name: str, value: Any) -> dict[str, Any]:
     }
 
 
-def outcome(snippet: str, names: dict[str, Any]) -> dict[str, Any]:
+def outcome(source: str, name: str, names: dict[str, Any]) -> dict[str, Any]:
     quiet = io.StringIO()
     try:
         with contextlib.redirect_stdout(quiet), contextlib.redirect_stderr(quiet):
-            return described(*run(snippet, names))
+            return described(*run(source, name, names))
     except BaseException as error:
         about = " ".join(str(error).split())[:200]
         return {"name": "", "error": f"{type(error).__name__}: {about}"}
@@ -76,12 +79,17 @@ def main() -> None:
         for name, (shape, value) in bound.items():
             array = np.array(value, dtype=float).reshape(shape)
             names[name] = array if shape else value
-        right = dict(names)
-        for snippet in job["snippets"]:
-            found = outcome(snippet, names)
-            if found["name"] in right:
-                names[found["name"]] = right[found["name"]]  # a slip is one mistake
+        right = {name: names[name] for name in bound}
+        names |= {n: v.copy() for n, v in right.items() if isinstance(v, np.ndarray)}
+        for source, name, unfinished in job["stretches"]:
+            found = outcome(source, name, names)
             print(json.dumps(found), file=answer, flush=True)
+            # A slip is one mistake: what follows is given the right values.
+            for known, value in right.items():
+                if known not in unfinished:
+                    names[known] = (
+                        value.copy() if isinstance(value, np.ndarray) else value
+                    )
 
 
 if __name__ == "__main__":
