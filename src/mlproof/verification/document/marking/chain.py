@@ -576,14 +576,14 @@ class Chain(Members):
         for member in self.members:
             for node in member.formula.walk() if member.formula is not None else ():
                 written.add(name_of(node) or "")
-        for point in self.points[:1]:
-            written |= set(point.world.used)
-        for key in sorted(written):
-            declared = notation.types.get(key) or notation.definitions.get(key)
+        used = set().union(*(point.world.used for point in self.points[:1]))
+        for key in sorted(written | used):
+            shaped = notation.types.get(key) or notation.definitions.get(key)
+            number = not shaped and notation.inferred_sizes(key) is None
             for name, words in notation.properties.get(key, {}).items():
                 if name not in (*MODELLED, *SIGNS, SHAPED):
                     return key, words
-                if name not in SIGNS and not declared:
+                if number and name not in SIGNS and (name != SHAPED or key in used):
                     return key, words or name
         return None
 

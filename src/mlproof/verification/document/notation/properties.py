@@ -78,7 +78,7 @@ _SHAPED = re.compile(
     r"coordonnées?|coordinates?)\b",
     re.I,
 )
-_ROWS_OF = re.compile(r"\b(?:rows?|columns?|lignes?|colonnes?)\s*$", re.I)
+_ROWS_OF = re.compile(r"\b(?:rows|columns|lignes|colonnes)\s*$", re.I)
 _ANY = re.compile(
     "|".join(f"(?P<{name}>{words})" for name, words in WORDS.items()), re.I
 )
@@ -147,7 +147,10 @@ def _in_words(statement: Statement) -> tuple[str, str] | None:
         if match and match.lastgroup in SIGNS and not _LET.search(words):
             return None  # "which needs a positive u"
         rows = _ROWS_OF.search(words)
-        if match is None and rows is not None and not statement.relations:
+        named = statement.members[0].formula
+        named = named.items[0] if isinstance(named, Listed) else named
+        family = isinstance(named, Script) and named.below is not None
+        if match is None and rows is not None and family:
             return "unmodelled", rows.group().strip()
     if match is None:
         shaped = _SHAPED.search(behind) if _FOLLOWS.match(behind) else None
