@@ -20,6 +20,7 @@ from mlproof.verification.document.text.statements import Member, Statement, own
 from mlproof.verification.document.text.syntax import (
     Beside,
     Dots,
+    Fraction,
     Group,
     Listed,
     Matrix,
@@ -69,6 +70,8 @@ def define(notation: Notation) -> None:
         _tags_of(notation, *(member.formula for member in statement.members[:2]))
     notation.forget()
     for order, statement in enumerate(notation.statements):
+        if statement.is_condition and statement.relations == ["="]:
+            _valued(notation, statement)
         if statement.is_condition or not statement.relations:
             continue
         if statement.relations[0] in ("=", ":="):
@@ -78,6 +81,15 @@ def define(notation: Notation) -> None:
         if statement.relations and set(statement.relations) <= _ORDERS:
             _constraint(notation, order, statement)
     _alias(notation)
+
+
+def _valued(notation: Notation, statement: Statement) -> None:
+    """What has a number for its value somewhere is a number everywhere."""
+    left, right = (m.formula for m in statement.members)
+    if isinstance(left, Name) and isinstance(right, (Number, Fraction)):
+        reading = notation.reading(left)
+        if reading is not None and reading.key not in notation.facts.bound:
+            notation.numbers_said.add(reading.key)
 
 
 def drop_inverses(notation: Notation) -> None:

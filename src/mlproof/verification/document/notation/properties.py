@@ -67,8 +67,7 @@ WORDS = {
 }
 SIGNS = ("positive", "negative")
 _LET = re.compile(
-    r"\b(?:let|for|with|given|assum\w+|suppos\w+|take|where|consider|every|all|any|"
-    r"soit|soient|pour|avec|donnée?s?|tout)\b",
+    r"\b(?:let|with|given|assum\w+|suppos\w+|take|soit|soient|avec|prenons)\b[^,$]*$",
     re.I,
 )
 # Of what nothing else declares: it is no number, and how long it is stays unsaid.
@@ -144,8 +143,6 @@ def _in_words(statement: Statement) -> tuple[str, str] | None:
         words = re.split(r"[.;:!?]\s|\$|\\\)", before)[-1]
         found = [m for m in _ANY.finditer(words) if _BEFORE.match(words, m.end())]
         match = found[-1] if found else None
-        if match and match.lastgroup in SIGNS and not _LET.search(words):
-            return None  # "which needs a positive u"
         rows = _ROWS_OF.search(words)
         named = statement.members[0].formula
         named = named.items[0] if isinstance(named, Listed) else named
@@ -157,8 +154,10 @@ def _in_words(statement: Statement) -> tuple[str, str] | None:
         return None if shaped is None else (SHAPED, shaped.group())
     words = " ".join(match.group().split())
     supposed = _NOT_BEFORE.search(text[max(0, statement.start - 40) : statement.start])
-    if match.lastgroup in SIGNS and (supposed or concludes(statement)):
-        return None
+    if match.lastgroup in SIGNS:
+        let = statement.relations == ["in"] or _LET.search(own_words(statement))
+        if supposed or concludes(statement) or not let:
+            return None  # "1 for positive x", "which needs a positive u"
     if supposed or re.search(_NOT, f" {behind[: match.start()]}"):
         return "unmodelled", words
     return match.lastgroup or "", words
@@ -249,7 +248,8 @@ def _constrained(notation: Notation, order: int, statement: Statement) -> None:
     if _SATISFIES.search(own_words(statement)) and not _subject(notation, order):
         return
     left = unwrapped(formulas[0]) if formulas[0] is not None else None
-    if isinstance(left, (Name, Script)) and notation.reading(left) is not None:
+    reading = notation.reading(left) if isinstance(left, (Name, Script)) else None
+    if reading is not None and reading.power is None:
         return  # it defines its left side, or gives it a value
     if isinstance(left, Beside) and len(left.items) == 2 and group_of(left.items[1]):
         return

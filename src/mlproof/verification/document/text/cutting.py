@@ -50,6 +50,7 @@ def statements_in(
     source: Source, start: int, end: int, macros: dict[str, Macro]
 ) -> Iterator[Statement]:
     written = _intervals(expanded(tokens(source.text, start, end), macros))
+    written = _laid_out(written)
     found = _joined(list(_pieces(_flat(written), source.text)))
     local: list[Statement] = []
     for words, whole, for_all, comma in found:
@@ -142,6 +143,40 @@ def _intervals(found: list[Token]) -> list[Token]:
                     made[at + 1] = found[at + 1]._replace(text=opens)
                     made[end] = found[end]._replace(text=shuts)
                 break
+    return made
+
+
+def _laid_out(found: list[Token]) -> list[Token]:
+    """An array as what it is used for: cases behind a brace, or the rows of a chain."""
+    made = list(found)
+    for at, token in enumerate(found):
+        if (token.kind, token.text) != (TokenKind.BEGIN, "array"):
+            continue
+        depths = list(_with_depth(found[at:]))
+        size = next((i for i, (d, _) in enumerate(depths) if i and d <= 0), None)
+        shut = next((i for i, (_, t) in enumerate(depths) if t.text == "}"), None)
+        if size is None or shut is None or found[at + 1].text != "{":
+            continue
+        end = at + size
+        after = found[end + 1].text if end + 1 < len(found) else ""
+        inner = found[at + shut + 1 : end]
+        related = any(
+            _is_relation(b) and a.kind is c.kind is TokenKind.COLUMN
+            for a, b, c in zip(inner, inner[1:], inner[2:], strict=False)
+        )
+        if at and found[at - 1].text == r"\{" and after in ("", ".", ","):
+            edges = {at: "cases", end: "cases"}
+            gone = [at - 1, *range(at + 1, at + shut + 1)]
+        elif related:
+            edges, gone = (
+                {at: "aligned", end: "aligned"},
+                [*range(at + 1, at + shut + 1)],
+            )
+        else:
+            continue
+        for place, name in edges.items():
+            made[place] = found[place]._replace(text=name)
+        return _laid_out([t for i, t in enumerate(made) if i not in gone])
     return made
 
 

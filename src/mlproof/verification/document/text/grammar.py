@@ -629,6 +629,8 @@ def _derivative(above: Node, below: Node, start: int, end: int) -> Derivative | 
     if head is None or (head[0] != sign and (head[0], sign) != ("partial", "d")):
         quotient = Fraction(start, end, above, below)
         return Derivative(start, end, above, wrt, len(wrt), lost=quotient)
+    if head[1] == 1 < len(wrt) and isinstance(below, Beside) and len(below.items) == 2:
+        wrt = below.items[1:]  # the layer of W^2 is no order
     if head[1] != len(wrt):
         return None
     return Derivative(start, end, rest, wrt, len(wrt))

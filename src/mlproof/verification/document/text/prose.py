@@ -52,6 +52,10 @@ _HEADING = re.compile(
 _WORD = re.compile(r"[^\W\d_]{2,}|\b[aàyI]\b")
 _BLANK = re.compile(r"\n[ \t>]*\n")
 _ABBREVIATED = re.compile(r"(?:i\.e|e\.g|resp|cf|eq|fig)\.\s*$", re.I)
+_NUMBERED = re.compile(
+    r"(?:(?:^|\n)[ \t>]*\(?(?:\d+|[a-z])|\b(?:case|cas) (?:\d+|[ivx]+|[a-d]))[.)]\s*$",
+    re.I,
+)
 _FOR_ALL = re.compile(r"\\forall\s*$|(?:for all|for every|pour tout)\s*$", re.I)
 
 
@@ -125,6 +129,8 @@ class Cutter:
             abbreviated = _ABBREVIATED.search(piece)
             if re.search(r"[.;!?]\s*$", piece) and not abbreviated:
                 self._end_sentence()
+                # The number of an item, or of a case, is the head of what follows.
+                self._words = piece if _NUMBERED.search(piece) else ""
 
     def _end_sentence(self) -> None:
         self._scope.end_sentence()

@@ -37,7 +37,10 @@ class Token(NamedTuple):
 
 
 # Words in an upright or ordinary face; what stands in them is a name or prose.
-_WORDS = r"text(?:rm|it|bf|sf|tt|normal)?|mathrm|mathsf|mathtt|operatorname\*?|mbox"
+_WORDS = (
+    r"text(?:rm|it|bf|sf|tt|normal)?|mathrm|mathsf|mathtt|operatorname\*?|mbox|"
+    r"(?:short)?intertext"
+)
 _MOVES = "|".join(
     (
         *(r"left", r"right", r"middle", r"bigg?[lrm]?", r"Bigg?[lrm]?"),
@@ -85,6 +88,11 @@ _ABBREVIATION = re.compile(
     rf"(?<![A-Za-z\\])({'|'.join(sorted(ABBREVIATIONS, key=len, reverse=True))})"
     r"(?=\s*(?:\\left)?\s*[(_=^&\[]|\s*:=)"
 )
+# Functions that are typed without a backslash: softmax(x) is no product of letters.
+_SPELT = re.compile(
+    r"(?<![A-Za-z\\])(softmax|sigmoid|logsumexp|softplus|onehot|tanh|relu|ReLU|sign|"
+    r"diag|exp|log|cosh|sinh|sin|cos|ln|tr|max|min)(?=\s*(?:\\left)?\s*\()"
+)
 _GRADIENT = re.compile(
     r"(?:\$|\\\[|&|\\\\|\\q?quad|,|\n)\s*(d[A-Za-z])(?:[_^](?:\{[^{}]*\}|\w)){0,2}"
     r"\s*&?\s*=",
@@ -98,6 +106,7 @@ def names_of_several_letters(text: str) -> re.Pattern[str] | None:
     They are those that it defines: KL is a product where no ``KL = `` stands.
     """
     found = set(_ABBREVIATION.findall(text)) | set(_GRADIENT.findall(text))
+    found |= set(_SPELT.findall(text))
     if not found:
         return None
     names = "|".join(sorted(found, key=len, reverse=True))

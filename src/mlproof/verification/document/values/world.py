@@ -377,6 +377,9 @@ class World:
                 self._working.pop()
             found = definition
             break
+        arguments = {name for d in candidates for name in d.parameters}
+        if found is None and any(arguments & set(m.overrides) for m in self._layers):
+            return None  # at these arguments, and perhaps not at others
         self._in_force[place] = found
         return found
 
