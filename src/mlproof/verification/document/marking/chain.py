@@ -427,6 +427,13 @@ class Chain(Members):
     def _edge(self, i: int, j: int) -> Claim | None:
         """What happens where a symbol is 0: a domain, a convention, or nothing."""
         member, say = self.members[j], self.wording.say
+        # What has no value at this draw anyway has none for another reason.
+        anyway = any(
+            isinstance(point.outcomes[k], Undefined)
+            for point in self.points
+            if point.world.draw.seed == DRAWS[0].seed
+            for k in (i, j)
+        )
         for key in self._edge_symbols(i, j):
             draw = Draw(DRAWS[0].seed, DRAWS[0].sizes, frozenset({key}))
             members = [self.members[i], member, self.members[0]]
@@ -436,6 +443,8 @@ class Chain(Members):
                 a, b, head = point.outcomes
                 where = say("where", symbol=key)
                 undefined = [o for o in (a, b) if isinstance(o, Undefined)]
+                if undefined and anyway:
+                    continue
                 if undefined:
                     message = say("domain", where=where, why=undefined[0])
                     return Claim(place_of(member), Verdict.DOMAIN, message)
@@ -583,7 +592,7 @@ class Chain(Members):
             for name, words in notation.properties.get(key, {}).items():
                 if name not in (*MODELLED, *SIGNS, SHAPED):
                     return key, words
-                if number and name not in SIGNS and (name != SHAPED or key in used):
+                if number and name not in SIGNS and key in used:
                     return key, words or name
         return None
 

@@ -358,7 +358,8 @@ def _powers(nodes: list[Node], text: str) -> Iterator[Edit]:
     for node in nodes:
         if isinstance(node, Number) and node.value.denominator == 1:
             value = int(node.value)
-            for new in dict.fromkeys((value + 1, value - 1, 2, 1)):
+            half = () if value % 2 else (value // 2,)
+            for new in dict.fromkeys((value + 1, value - 1, 2, 1, 2 * value, *half)):
                 if new >= 0 and new != value:
                     yield _one("number", node.start, node.end, str(new))
         if isinstance(node, Script) and isinstance(node.above, Number):

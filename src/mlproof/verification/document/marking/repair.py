@@ -61,8 +61,8 @@ class Repairer:
             changed = self._changed(wrong, edit)
             if changed is None or _poor(changed, [*sound, *beside], edit.kind):
                 continue
-            if _ones(changed.formula) > _ones(wrong.formula):
-                continue  # nobody writes 1 x
+            if _odd(changed.formula) > _odd(wrong.formula):
+                continue
             if self._agrees(changed, sound, beside):
                 return changed.text
         return None
@@ -116,18 +116,21 @@ def _poor(changed: Member, others: list[Member], kind: str) -> bool:
     text = "".join(changed.text.split())
     if any(text == "".join(other.text.split()) for other in others):
         return True
-    lone = isinstance(changed.formula, Name) and kind != "factor"
-    return lone or bool(re.search(r"[-+]\+", text))
+    lone = isinstance(changed.formula, Name) and kind not in ("factor", "sign")
+    return lone or bool(re.search(r"[-+][-+]", text))
 
 
-def _ones(formula: Node | None) -> int:
-    """How many numbers 1 stand beside something else."""
-    return sum(
-        isinstance(item, Number) and item.value == 1
-        for node in (formula.walk() if formula is not None else ())
-        if isinstance(node, Beside)
-        for item in node.items
-    )
+def _odd(formula: Node | None) -> int:
+    """How many factors a formula has that nobody writes: 1 x, 2 2 x, I x."""
+    count = 0
+    for node in formula.walk() if formula is not None else ():
+        if isinstance(node, Beside):
+            for item, before in zip(node.items, (None, *node.items), strict=False):
+                one = isinstance(item, Number) and item.value == 1
+                identity = isinstance(item, Name) and item.text == "I"
+                numbers = isinstance(item, Number) and isinstance(before, Number)
+                count += one + identity + numbers
+    return count
 
 
 def counted(key: str, notation: Notation, text: str) -> str | None:

@@ -189,10 +189,22 @@ class World:
 
     def whole(self, node: Node) -> int:
         """The value of a formula that is a size or an index."""
+        key = name_of(node) or ""
+        if key in self.notation.sizes and self.notation.definitions.get(key):
+            return self._size_or_value(node, key)
         value = self.evaluate(node)
         if is_array(value) or isinstance(value, Bundle) or not is_whole(value):
             raise self._no_index(node)
         return int(plain(value))
+
+    def _size_or_value(self, node: Node, key: str) -> int:
+        """A size that a definition gives, or that only shares its letter with one."""
+        try:
+            value = self.evaluate(node)
+        except (IllTyped, Unknown):
+            return self._size(key)
+        whole = not is_array(value) and not isinstance(value, Bundle)
+        return int(plain(value)) if whole and is_whole(value) else self._size(key)
 
     def _no_index(self, node: Node) -> IllTyped | Unknown:
         """What to say of a number that is not whole; nobody is blamed for a guess."""
@@ -526,8 +538,8 @@ class World:
         base = self.notation.family_base(key)
         found = self.type_of(key) or (self.type_of(base) if base else None)
         value = self._sampled(key, family, found)
-        if family is None and len(self._layers) == 1:
-            self.used[key] = value
+        if family is None:
+            self.used.setdefault(key, value)
         return value
 
     def _is_array_here(self, key: str) -> bool:
