@@ -752,7 +752,9 @@ _EQUATION = re.compile(
     re.I,
 )
 _EQUATION_HERE = re.compile(
-    r"\b(?:sett?ing|annulant|solv\w+|résou\w+|résolv\w+|égalant)\b", re.I
+    r"\b(?:sett?ing|annulant|solv\w+|résou\w+|résolv\w+|égalant|"
+    r"(?:minim|maxim|optim|station|solution)\w*[^.$]*(?:satisf|vérifi)\w*)\b",
+    re.I,
 )
 _SPOKEN = re.compile(
     r"\s*(?:is|are|was|would|has|have|holds?|may|might|can|could|happens|occurs|means|"

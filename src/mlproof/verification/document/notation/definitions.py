@@ -68,6 +68,7 @@ def define(notation: Notation) -> None:
         if statement.relations[0] not in ("=", ":="):
             continue
         _tags_of(notation, *(member.formula for member in statement.members[:2]))
+    _primed(notation)
     notation.forget()
     for order, statement in enumerate(notation.statements):
         if statement.is_condition and statement.relations == ["="]:
@@ -81,6 +82,27 @@ def define(notation: Notation) -> None:
         if statement.relations and set(statement.relations) <= _ORDERS:
             _constraint(notation, order, statement)
     _alias(notation)
+
+
+def _primed(notation: Notation) -> None:
+    """Find the letters whose prime makes another symbol, as the next theta'.
+
+    They are declared, are never called like a function and never defined without it.
+    """
+    lefts = [
+        s.members[0].formula
+        for s in notation.statements
+        if s.relations and s.relations[0] in ("=", ":=") and not s.is_condition
+    ]
+    defined = {name_of(left) for left in lefts if isinstance(left, Name)}
+    for left in lefts:
+        if not isinstance(left, Script) or not left.primes or left.below or left.above:
+            continue
+        name = name_of(left.base)
+        if name is None or name in defined or not notation.types.get(name):
+            continue
+        if not notation.facts.called[name]:
+            notation.primed.add(name)
 
 
 def _valued(notation: Notation, statement: Statement) -> None:

@@ -94,6 +94,7 @@ class Notation:
         self.facts = Facts()
         self.types: defaultdict[str, list[Type]] = defaultdict(list)
         self.definitions: defaultdict[str, list[Definition]] = defaultdict(list)
+        self.primed: set[str] = set()  # letters that are other symbols with a prime
         self.of_entries: dict[str, Type] = {}  # what all entries of an array are
         self.constraints: defaultdict[str, list[tuple[int, Statement]]] = defaultdict(
             list
@@ -221,6 +222,8 @@ class Notation:
         key, family, marks = name, None, []
         powers: list[Node] = []
         primes = node.primes
+        if primes and name in self.primed:
+            key, primes = name + "'" * primes, 0  # the next theta'
         for part in self._parts_above(node.above, name):
             if self._transposes(part, name):
                 marks.append("T")

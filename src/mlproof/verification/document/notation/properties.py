@@ -17,7 +17,7 @@ from mlproof.verification.document.notation.names import (
 from mlproof.verification.document.notation.notation import Notation, Type
 from mlproof.verification.document.notation.sets import set_of
 from mlproof.verification.document.text.scope import concludes
-from mlproof.verification.document.text.statements import Statement, own_words
+from mlproof.verification.document.text.statements import Member, Statement, own_words
 from mlproof.verification.document.text.syntax import (
     Beside,
     Big,
@@ -109,12 +109,29 @@ def _said(notation: Notation, order: int, statement: Statement) -> None:
         return
     left = statement.members[0].formula
     listed = [m.formula for m in listed_before(notation, order, statement)]
+    listed += [m.formula for m in _joined_before(notation, order, statement)]
     name, words = found
     if name == "basis" and not (isinstance(left, Script) and left.below is not None):
         found = "onehot" if "hot" in words else "unit", words
     for node in (*listed, *(left.items if isinstance(left, Listed) else (left,))):
         for key in _keys(notation, node):
             notation.properties[key].setdefault(*found)
+
+
+_AND = re.compile(r"\s*(?:,\s*)?(?:and|et)?\s*")
+
+
+def _joined_before(
+    notation: Notation, order: int, statement: Statement
+) -> Iterator[Member]:
+    """Of *a and b are positive* the a."""
+    last = statement
+    for before in reversed(notation.statements[:order]):
+        joined = _AND.fullmatch(own_words(last)) and last.group != before.group
+        if before.relations or statement.relations or not joined:
+            return
+        yield before.members[0]
+        last = before
 
 
 def _keys(notation: Notation, node: Node | None) -> Iterator[str]:
@@ -155,7 +172,8 @@ def _in_words(statement: Statement) -> tuple[str, str] | None:
     words = " ".join(match.group().split())
     supposed = _NOT_BEFORE.search(text[max(0, statement.start - 40) : statement.start])
     if match.lastgroup in SIGNS:
-        let = statement.relations == ["in"] or _LET.search(own_words(statement))
+        listed = re.sub(r"(?:\s*\$\s*(?:,|and|et)?\s*)+$", " ", statement.words)
+        let = statement.relations == ["in"] or _LET.search(listed)
         if supposed or concludes(statement) or not let:
             return None  # "1 for positive x", "which needs a positive u"
     if supposed or re.search(_NOT, f" {behind[: match.start()]}"):
@@ -240,6 +258,9 @@ def _constrained(notation: Notation, order: int, statement: Statement) -> None:
     if statement.display or order in notation.assumptions:
         return
     _limited_sets(notation, statement)
+    if statement.relations == ["perp"]:
+        _say_more(notation, statement)
+        return
     formulas = [m.formula for m in statement.members]
     if statement.relations != ["="] or None in formulas:
         return
@@ -261,12 +282,15 @@ def _constrained(notation: Notation, order: int, statement: Statement) -> None:
     if all(notation.definitions.get(key) for key in keys):
         return  # of what is defined it is a claim
     notation.assumptions.add(order)
-    for formula in formulas:
-        for key in notation.symbols(formula) if formula is not None else ():
+    _say_more(notation, statement)
+
+
+def _say_more(notation: Notation, statement: Statement) -> None:
+    """Note of all free symbols of an assumption that no draw takes it into account."""
+    text = statement.source.text[statement.start : statement.members[-1].end]
+    for member in statement.members:
+        for key in notation.symbols(member.formula) if member.formula else ():
             if key not in notation.sizes and not notation.definitions.get(key):
-                text = statement.source.text[
-                    statement.start : statement.members[-1].end
-                ]
                 notation.properties[key].setdefault("unmodelled", text)
 
 

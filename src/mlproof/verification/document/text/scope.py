@@ -55,7 +55,9 @@ _THEN = re.compile(
 )
 _OTHERWISE = (
     r"(?:otherwise|else|elsewhere|sinon|autrement|ailleurs|dans le cas contraire|"
-    r"in the (?:other|opposite|contrary) case|if not)\b"
+    r"in the (?:other|opposite|contrary) case|if not|"
+    r"(?:for|pour) (?:(?:every|all|any|each|the|toutes?|tous|les|chaque) )+"
+    r"(?:others?|autres?|rest|remaining|reste))\b"
 )
 _OTHERWISE_BEFORE = re.compile(rf"\b{_OTHERWISE}[^.$]*$", re.I)
 _OTHERWISE_BEHIND = re.compile(rf"[\s,)]*{_OTHERWISE}", re.I)
@@ -194,7 +196,7 @@ class Scope:
             self.paragraph.append(statement)
             return
         since = words.rsplit("$", 1)[-1]
-        if looks_back(since) and self.claims:
+        if looks_back(since) and self.claims and not self._parts(statement):
             self.claims[-1].conditions.append(statement)
             for claim in self.claims[:-1]:
                 claim.doubtful.append(statement)
@@ -211,14 +213,23 @@ class Scope:
             return
         self.sentence = _without(self.sentence, statement)
         self.sentence.append(statement)
-        if any("in" in s.relations and s.introduces for s in self.claims):
+        introduced = any(s.introduces for s in self.claims)
+        if introduced and any("in" in s.relations for s in self.claims):
             self.lasting.append(statement)
+
+    def _parts(self, statement: Statement) -> bool:
+        """Whether it is the second of two cases that come before their claims."""
+        about = _about(statement)
+        return any(_about(c) == about for c in self.sentence if c not in self.behind)
 
     def claim(self, statement: Statement, words: str) -> None:
         """A claim, with the words before it: gather its conditions."""
-        if says_otherwise(words) and self.last is not None:
-            opposite = turned(self.last)
-            self.paragraph = _without(self.paragraph, self.last)
+        if statement.unread:
+            self.last = None
+        if says_otherwise(words):
+            opposite = None if self.last is None else turned(self.last)
+            if self.last is not None:
+                self.paragraph = _without(self.paragraph, self.last)
             self.last = opposite
             self.sentence = [] if opposite is None else [opposite]
             statement.unread = "otherwise" if opposite is None else ""
@@ -274,7 +285,7 @@ class Scope:
         self.sentence, self.claims, self.behind, self.shown = [], [], [], False
 
     def end_sentence(self) -> None:
-        alone = not any(c.relations for c in self.claims)
+        alone = not any(set(c.relations) - {"in"} for c in self.claims)
         supposed = alone and self.supposed
         for condition in self.sentence:
             held = self.paragraph if supposed else self.doubtful
@@ -314,8 +325,7 @@ _WORDED = re.compile(
     re.I,
 )
 _WORDED_OTHERWISE = re.compile(
-    r"\b(?:for|pour) (?:every|all|any|each|tou(?:te)?s|les|chaque)(?: (?:the|les))? "
-    r"(?:others?|autres?)\b|\b(?:at|à l['’]) ?initiali[sz]ation\b|"
+    r"\b(?:at|à l['’]) ?initiali[sz]ation\b|"
     r"\b(?:on )?initiali[sz]\w+\b|\bin the limit\b|\bà la limite\b|\bup to an?\b|"
     r"\bà une constante près\b",
     re.I,

@@ -134,7 +134,7 @@ def _target(argument: Node, world: World) -> str | None:
     if not isinstance(argument, (Name, Script)):
         return None
     reading = world.notation.reading(argument)
-    if reading is None or reading.power or reading.marks:
+    if reading is None or reading.power or reading.marks or reading.primes:
         return None
     key = world.notation.known(reading.key)
     return world.notation.family_base(key) or key
@@ -394,6 +394,7 @@ def _identical(item: Node, target: str, world: World) -> bool:
         and world.notation.known(reading.key) == target
         and reading.family is None
         and not reading.indices
+        and not reading.primes
     )
 
 
