@@ -19,6 +19,7 @@ from mlproof.verification.document.text.scope import concludes, supposes_anew
 from mlproof.verification.document.text.statements import Member, Statement, own_words
 from mlproof.verification.document.text.syntax import (
     Beside,
+    Cases,
     Dots,
     Fraction,
     Group,
@@ -27,6 +28,7 @@ from mlproof.verification.document.text.syntax import (
     Name,
     Node,
     Number,
+    Related,
     Root,
     Script,
 )
@@ -48,6 +50,10 @@ _GIVEN = re.compile(
 )
 
 
+# "Where z > 0, ...", "For the units with z > 0, ..."
+_SOME = re.compile(r"\s*(?:Where|Là où|(?:[Ff]or|[Pp]our)\b[^$]*\b(?:with|avec))\s*")
+
+
 _ORDERS = {"<", "<=", ">", ">="}
 
 
@@ -67,7 +73,9 @@ def define(notation: Notation) -> None:
             continue
         if statement.relations[0] not in ("=", ":="):
             continue
-        _tags_of(notation, *(member.formula for member in statement.members[:2]))
+        left, *others = [member.formula for member in statement.members[:2]]
+        others += [m.formula for c in statement.conditions for m in c.members]
+        _tags_of(notation, left, others)
     _primed(notation)
     notation.forget()
     for order, statement in enumerate(notation.statements):
@@ -77,6 +85,7 @@ def define(notation: Notation) -> None:
             continue
         if statement.relations[0] in ("=", ":="):
             _definition(notation, order, statement)
+    _in_parts(notation)
     notation.forget()
     for order, statement in enumerate(notation.statements):
         if statement.relations and set(statement.relations) <= _ORDERS:
@@ -103,6 +112,39 @@ def _primed(notation: Notation) -> None:
             continue
         if not notation.facts.called[name]:
             notation.primed.add(name)
+
+
+def _in_parts(notation: Notation) -> None:
+    """Put together what sentences define by cases: f(x) = x if x > 0, and else 0."""
+    for key, found in notation.definitions.items():
+        parts = []
+        for definition in found:
+            case = _case(notation.statements[definition.order])
+            if case is None or _of(definition) != _of(found[0]):
+                break
+            parts.append((definition.body, case))
+        if len(parts) > 1:
+            first, last = parts[0][0], parts[-1][0]
+            body = Cases(first.start, last.end, tuple(parts))
+            whole = replace(found[0], body=body)
+            notation.definitions[key] = [whole, *found[len(parts) :]]
+
+
+def _of(definition: Definition) -> tuple[object, ...]:
+    return definition.parameters, definition.indices, definition.family
+
+
+def _case(statement: Statement) -> Related | None:
+    """The one condition of a statement."""
+    if len(statement.conditions) != 1:
+        return None
+    condition = statement.conditions[0]
+    sides = [m.formula for m in condition.members]
+    if None in sides or "in" in condition.relations or range_of(condition) is not None:
+        return None
+    members = tuple(side for side in sides if side is not None)
+    at = condition.start, condition.members[-1].end
+    return Related(*at, members, tuple(condition.relations))
 
 
 def _valued(notation: Notation, statement: Statement) -> None:
@@ -148,7 +190,7 @@ def _made_of(notation: Notation, key: str, order: int, seen: set[str]) -> set[st
     return seen
 
 
-def _tags_of(notation: Notation, left: Node | None, right: Node | None) -> None:
+def _tags_of(notation: Notation, left: Node | None, others: list[Node | None]) -> None:
     if isinstance(left, Beside) and left.items:
         left = left.items[0]
     if not isinstance(left, Script) or not isinstance(left.base, Name):
@@ -161,7 +203,8 @@ def _tags_of(notation: Notation, left: Node | None, right: Node | None) -> None:
     if left.below is not None and left.above is None:
         names = [name_of(p) for p in index_parts(left.below)]
         known = notation.facts.bound | set(notation.ranges)
-        known |= _indices_of_arrays(notation, right)
+        for other in others:
+            known |= _indices_of_arrays(notation, other)
         if any(t.kind == "array" for t in notation.types.get(name, [])):
             return
         if not any(n in known for n in names) and not notation.array_names[name]:
@@ -352,7 +395,8 @@ def _constraint(notation: Notation, order: int, statement: Statement) -> None:
             notation.numbers_said.add(reading.key)
             words = own_words(statement)
             again = supposes_anew(statement, words)
-            local = statement.is_condition and (again or not _GIVEN.search(words))
+            given = _GIVEN.search(words) and not _SOME.fullmatch(words)
+            local = statement.is_condition and (again or not given)
             if not local:
                 about = replace(statement, members=[member, *statement.members[1:]])
                 first = member not in statement.members[1:]

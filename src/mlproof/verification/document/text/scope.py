@@ -332,7 +332,7 @@ _WORDED_OTHERWISE = re.compile(
 )
 _FILLS = frozenset(
     "all every each any the and both are also only not then for some there holds that "
-    "tous toutes tout les est sont pour que with".split()
+    "tous toutes tout les est sont pour que with let set put take soit posons".split()
 )
 _OF_US = re.compile(r"\s*(?:we|you|one|on|nous|used|\w+ing)\b", re.I)
 
