@@ -18,6 +18,7 @@ from mlproof.verification.document.notation.sets import range_of
 from mlproof.verification.document.text.scope import concludes, supposes_anew
 from mlproof.verification.document.text.statements import Member, Statement, own_words
 from mlproof.verification.document.text.syntax import (
+    At,
     Beside,
     Cases,
     Dots,
@@ -80,7 +81,10 @@ def define(notation: Notation) -> None:
     notation.forget()
     for order, statement in enumerate(notation.statements):
         if statement.is_condition and statement.relations == ["="]:
-            _valued(notation, statement)
+            _valued(notation, *(m.formula for m in statement.members))
+        for member in statement.members:
+            if isinstance(member.formula, At):
+                _valued(notation, member.formula.variable, member.formula.value)
         if statement.is_condition or not statement.relations:
             continue
         if statement.relations[0] in ("=", ":="):
@@ -147,9 +151,8 @@ def _case(statement: Statement) -> Related | None:
     return Related(*at, members, tuple(condition.relations))
 
 
-def _valued(notation: Notation, statement: Statement) -> None:
+def _valued(notation: Notation, left: Node | None, right: Node | None) -> None:
     """What has a number for its value somewhere is a number everywhere."""
-    left, right = (m.formula for m in statement.members)
     if isinstance(left, Name) and isinstance(right, (Number, Fraction)):
         reading = notation.reading(left)
         if reading is not None and reading.key not in notation.facts.bound:

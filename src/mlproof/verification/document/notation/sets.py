@@ -11,6 +11,7 @@ from mlproof.verification.document.text.syntax import (
     Node,
     Number,
     Script,
+    Signed,
 )
 
 
@@ -83,6 +84,12 @@ def set_of(node: Node) -> tuple[str, tuple[Node, ...], tuple[Node, ...]] | None:
                 return "index", (last,), ()
             return "whole", (), ()
         return "choice", (), node.items
+    if isinstance(node, Group) and node.bracket in ("[", "(") and len(node.items) == 2:
+        low, high = node.items
+        high = high.body if isinstance(high, Signed) and high.sign == "+" else high
+        zero = isinstance(low, Number) and low.value == 0
+        if zero and isinstance(high, Name) and high.text == "infty":
+            return "positive", (), ()
     interval = isinstance(node, Group) and node.bracket in ("[", "(")
     if interval and [type(item) for item in node.items] == [Number, Number]:  # type: ignore[attr-defined]
         return "unit", (), node.items  # type: ignore[attr-defined]

@@ -17,7 +17,14 @@ from mlproof.verification.document.text.scope import (
 )
 from mlproof.verification.document.text.source import Source
 from mlproof.verification.document.text.statements import Member, Statement
-from mlproof.verification.document.text.syntax import Dots, Name, Node, Number, Script
+from mlproof.verification.document.text.syntax import (
+    At,
+    Dots,
+    Name,
+    Node,
+    Number,
+    Script,
+)
 from mlproof.verification.document.text.tokens import Token, TokenKind, tokens
 from mlproof.verification.document.text.vocabulary import (
     CASES,
@@ -50,7 +57,7 @@ def statements_in(
     source: Source, start: int, end: int, macros: dict[str, Macro]
 ) -> Iterator[Statement]:
     written = _intervals(expanded(tokens(source.text, start, end), macros))
-    written = _laid_out(written)
+    written = _laid_out(_spared(written))
     found = _joined(list(_pieces(_flat(written), source.text)))
     local: list[Statement] = []
     for words, whole, for_all, comma in found:
@@ -143,6 +150,29 @@ def _intervals(found: list[Token]) -> list[Token]:
                     made[at + 1] = found[at + 1]._replace(text=opens)
                     made[end] = found[end]._replace(text=shuts)
                 break
+    return made
+
+
+_RAYS = (">", r"\gt", r"\ge", r"\geq", r"\geqslant")
+
+
+def _spared(found: list[Token]) -> list[Token]:
+    r"""Without braces around nothing, as in ``W{}^\top``; ``R_{>0}`` as ``R_+``."""
+    made: list[Token] = []
+    at = 0
+    while at < len(found):
+        texts = [token.text for token in found[at : at + 5]]
+        before = made[-1].text if made else "_"
+        empty = texts[:2] == ["{", "}"] and texts[2:3] in (["^"], ["_"])
+        ray = texts[:1] == ["{"] and texts[2:4] == ["0", "}"] and texts[1] in _RAYS
+        if empty and before not in ("^", "_"):
+            at += 2
+        elif ray and made and before == "_":
+            made.append(found[at + 1]._replace(text="+"))
+            at += 4
+        else:
+            made.append(found[at])
+            at += 1
     return made
 
 
@@ -469,8 +499,11 @@ def _member(source: Source, found: list[Token], piece: list[Token]) -> Member:
         )
     start, end = _begin(found[0], source), _finish(found[-1], source)
     try:
+        bar = _bar(found)
         if len(found) == 1 and found[0].text[1:] in DOTS:
             formula: Node = Dots(start, end)
+        elif bar is not None:
+            formula = At(start, end, *map(parse, bar))
         else:
             formula = parse(found)
     except NotUnderstood as refusal:
@@ -479,6 +512,22 @@ def _member(source: Source, found: list[Token], piece: list[Token]) -> Member:
         deep = NotUnderstood("it is nested too deeply", start, end)
         return Member(source, start, end, None, deep)
     return Member(source, start, end, formula)
+
+
+def _bar(found: list[Token]) -> tuple[list[Token], list[Token], list[Token]] | None:
+    r"""What stands before ``\Big|_{x = 1}``, its symbol and its value."""
+    texts = [token.text for token in found]
+    at = next((i for i in range(len(texts)) if texts[i : i + 3] == ["|", "_", "{"]), 0)
+    inner = found[at + 3 : -1]
+    equal = [i for i, token in enumerate(inner) if token.text == "="]
+    if not at or texts[-1] != "}" or len(equal) != 1 or "|" in texts[:at]:
+        return None
+    if any(token.text in "{}" for token in inner) and "}" in texts[at + 3 : -1]:
+        depths = [d for d, _ in _with_depth(inner)]
+        if min(depths) < 0:
+            return None
+    body = found[1:at] if texts[0] == "." else found[:at]
+    return body, inner[: equal[0]], inner[equal[0] + 1 :]
 
 
 def _begin(token: Token, source: Source) -> int:

@@ -410,7 +410,7 @@ class _Parser:
         name = token.text[1:]
         if name in GREEK or name in VARIANTS:
             return Name(token.start, token.end, VARIANTS.get(name, name))
-        if name in ("frac", "dfrac", "tfrac", "cfrac"):
+        if name in ("frac", "dfrac", "tfrac", "cfrac", "nicefrac", "sfrac"):
             return self.fraction(token)
         if name == "sqrt":
             return self.root(token)

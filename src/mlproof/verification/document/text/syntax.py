@@ -214,6 +214,15 @@ class Related(Node):
 
 
 @dataclass(frozen=True, eq=False)
+class At(Node):
+    """A formula where a symbol has a value: what a bar with ``x = 1`` below it says."""
+
+    body: Node
+    variable: Node
+    value: Node
+
+
+@dataclass(frozen=True, eq=False)
 class Listed(Node):
     """Several, separated by commas, without brackets."""
 

@@ -15,6 +15,7 @@ from mlproof.verification.document.notation.names import (
 )
 from mlproof.verification.document.notation.notation import Reading
 from mlproof.verification.document.text.syntax import (
+    At,
     Bars,
     Beside,
     Big,
@@ -36,6 +37,7 @@ from mlproof.verification.document.text.syntax import (
     Script,
     Signed,
 )
+from mlproof.verification.document.text.vocabulary import FUNCTIONS
 from mlproof.verification.document.values import arrays
 from mlproof.verification.document.values.application import (
     apply_node,
@@ -354,6 +356,8 @@ def _script(node: Script, world: World) -> Value:
             if len(sizes) == 1 and all(mark in ("top", "T", "t") for mark in marks):
                 column = arrays.column([1] * world.whole(sizes[0]))
                 return arrays.transpose(column) if len(marks) % 2 else column
+        if reading.primes and (variable := _only_variable(reading, world)) is not None:
+            return derivative(base, (variable,) * reading.primes, world, node)
         return read_symbol(reading, world)
     if isinstance(base, Bars) and (base.double or node.below is not None):
         if not base.double:
@@ -363,6 +367,17 @@ def _script(node: Script, world: World) -> Value:
     if isinstance(base, Name):
         raise Unknown("function alone", name=base.text)
     return scripted(world.evaluate(base) if not node.primes else None, node, world)
+
+
+def _only_variable(reading: Reading, world: World) -> Name | None:
+    """What y' is the derivative by: all that y is made of, if that is one symbol."""
+    key = world.notation.known(reading.key)
+    plain = not reading.indices and reading.family is None and reading.power is None
+    if not plain or world.definition_of(key) is None:
+        return None
+    free = {n for n in world.closure(key) if not world.notation.definitions.get(n)}
+    free -= {"e", "pi", *FUNCTIONS, *world.notation.sizes}
+    return Name(0, 0, free.pop()) if len(free) == 1 else None
 
 
 def _basis_vector(node: Script, world: World) -> Value:
@@ -491,6 +506,20 @@ def _of_the_whole(body: Node, variable: Node, world: World) -> Node | None:
     return Beside(*at, (body, Group(*at, "(", (variable.base,))))
 
 
+def _at(node: At, world: World) -> Value:
+    """A formula with a value for one of its symbols."""
+    reading = world.notation.reading(node.variable)
+    if reading is None or reading.indices or reading.power is not None:
+        raise Unknown("condition", text=world.text(node.variable))
+    value = world.evaluate(node.value)
+    key = world.notation.known(reading.key)
+    current = world.value(key)
+    if is_array(current) and not is_array(value):
+        value = map_entries(lambda _: value, current)
+    with world.override({key: value}):
+        return world.evaluate(node.body)
+
+
 def _factorial(node: Factorial, world: World) -> Value:
     value = world.evaluate(node.body)
     return map_entries(lambda x: world.arithmetic.apply("factorial", x), value)
@@ -516,4 +545,5 @@ _EVALUATE: dict[type, Any] = {
     Nabla: _nabla,
     Factorial: _factorial,
     Derivative: _derivative_node,
+    At: _at,
 }
