@@ -10,6 +10,7 @@ import re
 from typing import Any
 
 from mlproof.verification.document.marking.counterexample import counterexample
+from mlproof.verification.document.marking.excuses import said, spoken_of
 from mlproof.verification.document.marking.lint import note, unused_indices
 from mlproof.verification.document.marking.members import (
     ORDERS,
@@ -26,7 +27,6 @@ from mlproof.verification.document.notation.notation import (
     Notation,
     Reading,
 )
-from mlproof.verification.document.notation.properties import SHAPED, SIGNS
 from mlproof.verification.document.notation.sets import set_of
 from mlproof.verification.document.report import Claim, Lint, Place, Verdict
 from mlproof.verification.document.text.grammar import NotUnderstood
@@ -50,7 +50,6 @@ from mlproof.verification.document.values.arrays import (
     shape_of,
 )
 from mlproof.verification.document.values.conditions import compare
-from mlproof.verification.document.values.drawn import MODELLED
 from mlproof.verification.document.values.layout import Layout
 from mlproof.verification.document.values.named import is_function_name
 from mlproof.verification.document.values.numbers import Arithmetic, Undefined, plain
@@ -225,10 +224,10 @@ class Chain(Members):
         if (undeclared or bare) and not any(p.world.known_symbols for p in self.points):
             undeclared = undeclared or [self.members[0].text]
             message = self.wording.say("undeclared", symbols=", ".join(undeclared))
-            return Claim(place_of(member), Verdict.NOT_UNDERSTOOD, message)
+            return self._silent(1, message)
         if reading is not None and self._hides_entry(reading):
             message = self.wording.say("entry or not", symbol=self.members[0].text)
-            return Claim(place_of(member), Verdict.NOT_UNDERSTOOD, message)
+            return self._silent(1, message)
         if isinstance(member.formula, Cases) and self._is_builtin():
             message = self.wording.say("definition agrees")
         else:
@@ -310,7 +309,7 @@ class Chain(Members):
         message = self.wording.refusal(own[0] if own else error)
         if not own:
             message = self.wording.say("neighbour")
-        return Claim(place_of(self.members[i]), Verdict.NOT_UNDERSTOOD, message)
+        return self._silent(i, message)
 
     def _good(
         self, i: int, against: int, broken: bool = False, skipped: bool = False
@@ -487,54 +486,55 @@ class Chain(Members):
     def _bad(self, i: int, against: int) -> tuple[Claim, bool]:
         """The verdict on a step that does not hold, and whether it is a wrong one."""
         found = self.compared(against, i)
-        member = self.members[i]
+        say = self.wording.say
         if found.ill_typed is not None:
-            point, error = found.ill_typed
-            own = [o for o in self.outcomes(i) if isinstance(o, IllTyped)]
-            if not own and isinstance_any(self.outcomes(against), IllTyped):
-                message = self.wording.say("neighbour")
-                return Claim(place_of(member), Verdict.NOT_UNDERSTOOD, message), False
-            undeclared = self._undeclared(i, alone=bool(own), shape=True)
-            if undeclared:
-                message = self.wording.say("undeclared", symbols=", ".join(undeclared))
-                return Claim(place_of(member), Verdict.NOT_UNDERSTOOD, message), False
-            said = self._said()
-            if said is not None:
-                message = self.wording.say("said", symbol=said[0], words=said[1])
-                return Claim(place_of(member), Verdict.NOT_UNDERSTOOD, message), False
-            if self._misread(i):
-                message = self.wording.say("neighbour")
-                return Claim(place_of(member), Verdict.NOT_UNDERSTOOD, message), False
-            message = self.wording.ill_typed(error, point.world)
-            repair = self._repaired(i, against)
-            claim = Claim(place_of(member), Verdict.ILL_TYPED, message, repair)
-            return claim, True
+            return self._misfit(i, against, *found.ill_typed)
         if not found.different:
-            message = self.wording.say("nowhere")
-            return Claim(place_of(member), Verdict.NOT_UNDERSTOOD, message), False
-        decimals = _decimals(member)
+            return self._silent(i, say("nowhere")), False
+        decimals = _decimals(self.members[i])
         if decimals > 1 and _rounds(found.different, decimals):
-            message = self.wording.say("rounded", decimals=decimals)
-            return Claim(place_of(member), Verdict.AGREES, message), False
-        undeclared = self._undeclared(i)
-        if undeclared:
-            message = self.wording.say("undeclared", symbols=", ".join(undeclared))
-            return Claim(place_of(member), Verdict.NOT_UNDERSTOOD, message), False
-        if i == 1 and self._is_another():
-            message = self.wording.say("another", symbol=self.members[0].text)
-            return Claim(place_of(member), Verdict.NOT_UNDERSTOOD, message), False
-        said = self._said()
-        if said is not None:
-            symbol, words = said
-            message = self.wording.say("said", symbol=symbol, words=words)
-            return Claim(place_of(member), Verdict.NOT_UNDERSTOOD, message), False
-        if self.statement.unread:
-            message = self.wording.say("worded", words=self.statement.unread)
-            return Claim(place_of(member), Verdict.NOT_UNDERSTOOD, message), False
-        if self._spoken_of(i):
-            message = self.wording.say("spoken of")
-            return Claim(place_of(member), Verdict.NOT_UNDERSTOOD, message), False
+            message = say("rounded", decimals=decimals)
+            return Claim(place_of(self.members[i]), Verdict.AGREES, message), False
+        excuse = self._unknown(i)
+        if i == 1 and excuse is None and self._is_another():
+            excuse = say("another", symbol=self.members[0].text)
+        if excuse is None and self.statement.unread:
+            excuse = say("worded", words=self.statement.unread)
+        if excuse is None and spoken_of(self, i):
+            excuse = say("spoken of")
+        if excuse is not None:
+            return self._silent(i, excuse), False
         return self._false(i, found.different, against), True
+
+    def _misfit(
+        self, i: int, against: int, point: Point, error: IllTyped
+    ) -> tuple[Claim, bool]:
+        """The verdict on a step whose shapes do not fit."""
+        own = isinstance_any(self.outcomes(i), IllTyped)
+        if not own and isinstance_any(self.outcomes(against), IllTyped):
+            return self._silent(i, self.wording.say("neighbour")), False
+        excuse = self._unknown(i, alone=own, shape=True)
+        if excuse is None and self._misread(i):
+            excuse = self.wording.say("neighbour")
+        if excuse is not None:
+            return self._silent(i, excuse), False
+        message = self.wording.ill_typed(error, point.world)
+        repair = self._repaired(i, against)
+        place = place_of(self.members[i])
+        return Claim(place, Verdict.ILL_TYPED, message, repair), True
+
+    def _unknown(self, i: int, alone: bool = False, shape: bool = False) -> str | None:
+        """What is not known of the symbols of a step, though it would decide it."""
+        undeclared = self._undeclared(i, alone, shape)
+        if undeclared:
+            return self.wording.say("undeclared", symbols=", ".join(undeclared))
+        more = said(self)
+        if more is not None:
+            return self.wording.say("said", symbol=more[0], words=more[1])
+        return None
+
+    def _silent(self, i: int, message: str) -> Claim:
+        return Claim(place_of(self.members[i]), Verdict.NOT_UNDERSTOOD, message)
 
     def _is_another(self) -> bool:
         """Whether a symbol is given a second time, by symbols of which none is known.
@@ -572,57 +572,6 @@ class Chain(Members):
         before = free(self.notation.symbols(definition.body)) - {"e", "pi"}
         now = free(self.notation.symbols(right)) - {"e", "pi"}
         return bool(before) and bool(now) and not before & now
-
-    def _said(self) -> tuple[str, str] | None:
-        """A symbol and what is said of it, where values drawn have no such property."""
-        sizes = {size for p in self.points for size in p.world._sizes}
-        for other in self.notation.statements[: self.order]:
-            key = self.notation.size_set(other)
-            if key in sizes and other.section == self.statement.section:
-                return key or "", f"{other.members[0].text} = {other.members[1].text}"
-        notation = self.notation
-        written: set[str] = set()
-        for member in self.members:
-            for node in member.formula.walk() if member.formula is not None else ():
-                written.add(name_of(node) or "")
-        used = set().union(*(point.world.used for point in self.points[:1]))
-        for key in sorted(written | used):
-            shaped = notation.types.get(key) or notation.definitions.get(key)
-            number = not shaped and notation.inferred_sizes(key) is None
-            for name, words in notation.properties.get(key, {}).items():
-                if name not in (*MODELLED, *SIGNS, SHAPED):
-                    return key, words
-                if number and name not in SIGNS and key in used:
-                    return key, words or name
-        return None
-
-    def _spoken_of(self, i: int) -> bool:
-        """Whether a formula in a sentence is what it speaks of, not what it says."""
-        statement = self.statement
-        zero = self.members[i].formula
-        to_solve = isinstance(zero, Number) and not zero.value
-        after = self.notation.statements[self.order + 1 : self.order + 2]
-        goes_on = any(s.group == statement.group and s.relations for s in after)
-        words = statement.words
-        if to_solve and (goes_on or _TO_SOLVE.search(words) or _EQUATION.search(words)):
-            return True
-        if _NOT_CLAIMED.search(statement.words) or self._solves():
-            return True
-        text = statement.source.text[self.members[0].end : self.members[-1].start]
-        if re.search(r"\\(?:stackrel|overset)\s*\{\s*!", text):
-            return True
-        return not statement.display and bool(_SPOKEN.match(statement.after))
-
-    def _solves(self) -> bool:
-        """Whether it says which value a free symbol has where an equation holds."""
-        left = self.members[0].formula
-        if not _EQUATION.search(self.statement.words):
-            return False
-        if isinstance(left, (Name, Script)):
-            reading = self.notation.reading(left)
-            key = "" if reading is None else self.notation.known(reading.key)
-            return not self.notation.definitions.get(key)
-        return bool(_EQUATION_HERE.search(self.statement.words))
 
     def _false(
         self,
@@ -677,11 +626,10 @@ class Chain(Members):
                 if isinstance(outcome, (Unknown, NotUnderstood)):
                     return self._not_understood(i, outcome)
                 if isinstance(outcome, IllTyped):
-                    told = self._said()
+                    told = said(self)
                     if told is not None:
                         message = say("said", symbol=told[0], words=told[1])
-                        verdict = Verdict.NOT_UNDERSTOOD
-                        return Claim(place_of(member), verdict, message)
+                        return self._silent(i, message)
                     message = self.wording.ill_typed(outcome, point.world)
                     return Claim(place_of(member), Verdict.ILL_TYPED, message)
             if failed(a) or failed(b):
@@ -694,10 +642,10 @@ class Chain(Members):
                 undeclared = self._undeclared(i)
                 if undeclared:
                     message = say("undeclared", symbols=", ".join(undeclared))
-                    return Claim(place_of(member), Verdict.NOT_UNDERSTOOD, message)
+                    return self._silent(i, message)
                 if self.statement.unread:
                     message = say("worded", words=self.statement.unread)
-                    return Claim(place_of(member), Verdict.NOT_UNDERSTOOD, message)
+                    return self._silent(i, message)
                 return Claim(
                     place_of(member),
                     Verdict.FALSE,
@@ -709,7 +657,7 @@ class Chain(Members):
             count += 1
         if not count:
             message = say("nowhere")
-            return Claim(place_of(member), Verdict.NOT_UNDERSTOOD, message)
+            return self._silent(i, message)
         message = say("agrees scalar", points=count)
         return Claim(place_of(member), Verdict.AGREES, message)
 
@@ -730,37 +678,6 @@ class Chain(Members):
             if not self.notation.definitions.get(key):
                 return True
         return False
-
-
-_TO_SOLVE = re.compile(
-    r"\b(?:sett?ing|sets?|solv\w+|equat\w+|annul\w+|résoud\w+|résolv\w+|first-order|"
-    r"optimality|stationar\w+|stationnai\w+|optimum|minim\w+|must|doit)\b[^.]*$",
-    re.I,
-)
-# An equality that its sentence denies, or supposes in order to.
-_NOT_CLAIMED = re.compile(
-    r"\b(?:not (?:always |generally |in general )?true|untrue|it is false|"
-    r"il est faux|pas vrai|mistakes?|erreurs? (?:courante|fréquente|classique)s?|"
-    r"wrongly|tempting|tentant|contradiction|l['’]absurde|one might|on pourrait|"
-    r"à tort|does not hold|disprove)\b",
-    re.I,
-)
-_EQUATION = re.compile(
-    r"\b(?:sett?ing|solv\w+|solutions?|roots?|zeros?|racines?|résou\w+|résolv\w+|"
-    r"annul\w+|(?:at|au|in|le|the) (?:the |le )?(?:minim|maxim|optim|station)\w+|"
-    r"equations?|équations?|if and only if|iff|ssi|si et seulement si)\b",
-    re.I,
-)
-_EQUATION_HERE = re.compile(
-    r"\b(?:sett?ing|annulant|solv\w+|résou\w+|résolv\w+|égalant|"
-    r"(?:minim|maxim|optim|station|solution)\w*[^.$]*(?:satisf|vérifi)\w*)\b",
-    re.I,
-)
-_SPOKEN = re.compile(
-    r"\s*(?:is|are|was|would|has|have|holds?|may|might|can|could|happens|occurs|means|"
-    r"est|sont|serait|a|ont|peut|signifie|if and only if|iff|ssi|si et seulement si)\b",
-    re.IGNORECASE,
-)
 
 
 def _decimals(member: Member) -> int:
