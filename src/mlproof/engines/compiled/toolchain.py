@@ -21,6 +21,8 @@ from typing import Any
 import numba
 import platformdirs
 
+from mlproof.engines.compiled.linking import PartCompiler
+
 logger = logging.getLogger("mlproof")
 
 CACHE_VARIABLE = "MLPROOF_CACHE_DIR"
@@ -90,9 +92,12 @@ OPTIONS: Any = {"nogil": True, "fastmath": FASTMATH, "error_model": "numpy"}
 
 def part(function: Callable[..., Any]) -> Any:
     """Mark a function that kernels call; it is compiled into each of them."""
-    return numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **OPTIONS)(
-        function
-    )
+    return numba.njit(
+        no_cpython_wrapper=True,
+        no_cfunc_wrapper=True,
+        pipeline_class=PartCompiler,
+        **OPTIONS,
+    )(function)
 
 
 def kernel(function: Callable[..., Any]) -> Any:
