@@ -21,7 +21,9 @@ PIECES = (  # noqa: SIM905
     r"\begin{pmatrix} \end{pmatrix} & \\ \vdots \dots \begin{cases} \end{cases} \log "
     r"\exp \mathbb{R} \in 1 0 2 n m \nabla_W \| | \odot \top \left( \right) , ; "
     r"\text{if} \mathrm{softmax} o_k^s \theta \leftarrow \iff \max_c \arg\min \sqrt "
-    r"\hat \mathbf 1_{k=y} ! \int $ $$ `"
+    r"\hat \mathbf 1_{k=y} ! \int $ $$ ` \Rightarrow \setminus \{ \} |_{x=1} \Big| {} "
+    r"_{>0} \begin{array}{rcl} \end{array} \quad [k\ne{}y] \text{otherwise} ... : "
+    r"otherwise case if assume positive rows y' \infty \intertext{so}"
 ).split()
 SECONDS = 20
 DECLARED = "Let $W \\in \\mathbb{R}^{m \\times d}$, $x \\in \\mathbb{R}^d$.\n\n"
@@ -80,8 +82,8 @@ def survives(count: int, seed: int) -> None:
         assert report.coverage.checked <= report.coverage.claims
 
 
-def test_a_hundred_odd_documents_are_survived() -> None:
-    survives(100, seed=1)
+def test_fifty_odd_documents_are_survived() -> None:
+    survives(50, seed=1)
 
 
 @pytest.mark.slow
