@@ -160,7 +160,7 @@ class Chain(Members):
         reading = self.notation.reading(head)
         if reading is None:
             return False
-        if self._recurs(reading):
+        if self._recurs(reading) or self.order in self.notation.parts:
             return True
         if self._counted_key() is not None:
             return False  # it is a count, whatever is written

@@ -132,6 +132,7 @@ def _in_parts(notation: Notation) -> None:
             body = Cases(first.start, last.end, tuple(parts))
             whole = replace(found[0], body=body)
             notation.definitions[key] = [whole, *found[len(parts) :]]
+            notation.parts |= {d.order for d in found[: len(parts)]}
 
 
 def _of(definition: Definition) -> tuple[object, ...]:

@@ -94,6 +94,7 @@ class Notation:
         self.facts = Facts()
         self.types: defaultdict[str, list[Type]] = defaultdict(list)
         self.definitions: defaultdict[str, list[Definition]] = defaultdict(list)
+        self.parts: set[int] = set()  # statements that define by cases together
         self.primed: set[str] = set()  # letters that are other symbols with a prime
         self.of_entries: dict[str, Type] = {}  # what all entries of an array are
         self.constraints: defaultdict[str, list[tuple[int, Statement]]] = defaultdict(
