@@ -127,7 +127,10 @@ def _in_parts(notation: Notation) -> None:
             if case is None or _of(definition) != _of(found[0]):
                 break
             parts.append((definition.body, case))
-        if len(parts) > 1:
+        if len(parts) == 1 < len(found) and not found[0].introduces:
+            # After "where z = 0, f(z) = 1/2" comes what f is everywhere.
+            notation.definitions[key] = found[1:]
+        elif len(parts) > 1:
             first, last = parts[0][0], parts[-1][0]
             body = Cases(first.start, last.end, tuple(parts))
             whole = replace(found[0], body=body)

@@ -15,9 +15,11 @@ from mlproof.verification.document.text.scope import (
     CONDITION,
     Scope,
     condition_in_words,
+    either,
     heads,
     indices_only,
     is_plain,
+    limits_a_list,
     looks_back,
     supposes_anew,
 )
@@ -38,6 +40,7 @@ _VALUE = re.compile(
 )
 _REASON = re.compile(r"(?:since|given(?: that)?|as|comme|puisque)\s*$", re.I)
 _CASE_WHERE = re.compile(r"\b(?:case|cas) (?:where|où)\s*$", re.I)
+_WHERE = re.compile(r"\b(?:where|(?<!d['’])où)\s*$", re.I)
 _WITH = re.compile(r"(?:^|[.:]\s+|\n)(?:With|Avec)\s*$")
 _INTRODUCES = re.compile(
     r"(?:^|[\s(])(?:let(?: us)?|write|define|defining|denote|denoting|set|put|call|"
@@ -156,7 +159,7 @@ class Cutter:
                     continued = self._continue(statement)
                     if continued:
                         continue
-            elif not claims:  # k \in S \setminus \{y\}
+            elif not claims or limits_a_list(statement, found[:number]):
                 statement.words = words + " " + statement.words
             self._place(statement)
         if display and (found or continued):
@@ -197,7 +200,8 @@ class Cutter:
             self._scope.condition(statement, words, self._last)
         else:
             statement.unread = condition_in_words(before)
-            self._scope.claim(statement, before)
+            where = _WHERE.search(before) is not None
+            self._scope.claim(statement, before, where and self._is_new(statement))
         if _FOR_ALL.search(before):
             statement.for_all = True
         left = statement.members[0].formula
@@ -210,7 +214,9 @@ class Cutter:
             return True
         if set(statement.relations) & {":=", "gets", "to", "mapsto"}:
             return False
-        if heads(statement, statement.words) or supposes_anew(statement, before):
+        if heads(statement, statement.words) or either(statement, before):
+            return True
+        if supposes_anew(statement, before):
             return True
         sides = [m.formula for m in statement.members]
         if statement.members[0].text in self._varied and not statement.display:
@@ -253,11 +259,17 @@ class Cutter:
     def _defines(self, statement: Statement) -> bool:
         """Whether *for L = g^T h* says what a new name is."""
         left, right = (m.formula for m in statement.members[:2])
+        called = isinstance(left, Beside) and isinstance(left.items[-1], Group)
+        plain = right is None or isinstance(right, (Name, Number, Script, Listed))
+        return self._is_new(statement) and (called or not plain)
+
+    def _is_new(self, statement: Statement) -> bool:
+        """Whether it is an equality of a name that stood on no left side before."""
+        left = statement.members[0].formula
         if isinstance(left, Beside) and len(left.items) == 2:
             left, argument = left.items
-            simple = not isinstance(argument, Group)
-        else:
-            simple = right is None or isinstance(right, (Name, Number, Script, Listed))
+            if not isinstance(argument, Group):
+                return False
         if statement.relations != ["="] or not isinstance(left, Name):
             return False
-        return not simple and left.text not in self._given
+        return left.text not in self._given

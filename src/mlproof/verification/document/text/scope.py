@@ -23,6 +23,7 @@ CONDITION = re.compile(
     r"condition|"
     r"probab\w+ (?:that|que))"
     r"(?: (?:all|every|any|each|some|tout|toute|tous|toutes|chaque|also|that|que|an?|"
+    r"in addition|moreover|further(?:more)?|de plus|en outre|even|now|"
     r"both|the|case|le cas|the case|real|réel|class|index|layers?|classes))*[\s:]*$",
     re.IGNORECASE,
 )
@@ -80,6 +81,12 @@ _CONCLUDES = re.compile(
     r"(?: (?:that|que|also|we have|on a))?[\s,:]*$",
     re.I,
 )
+_GIVES = re.compile(r"\b(?:with|where|let|avec|où|soit|soient)\s*$", re.I)
+_EITHER = re.compile(r"\b(?:either|or|ou bien|ou|soit)\s*$", re.I)
+_AND_THEN = re.compile(
+    r"\s*\$?\s*,?\s*(?:and then|then|et alors|alors|in which case|auquel cas)\b", re.I
+)
+_ORDERS = frozenset(("<", ">", "<=", ">=", "!="))
 _OPPOSITE = {"=": "!=", "!=": "=", "<": ">=", ">": "<=", "<=": ">", ">=": "<"}
 _INDICES = frozenset("ijklpqrst")
 _LABELS = frozenset("yc")
@@ -117,9 +124,22 @@ def heads(statement: Statement, words: str) -> bool:
     return bool(match["marker"] and said and statement.relations != ["="])
 
 
+def limits_a_list(statement: Statement, before: list[Statement]) -> bool:
+    """Whether an inequality is said of all in a list, as in p, q > 0."""
+    orders = bool(statement.relations) and set(statement.relations) <= _ORDERS
+    return statement.after_comma and orders and not any(s.relations for s in before)
+
+
+def either(statement: Statement, words: str) -> bool:
+    """Whether it is one of two cases, as in *either x > 0, and then*."""
+    text, end = statement.source.text, statement.members[-1].end
+    parts = bool(statement.relations) and set(statement.relations) <= _ORDERS
+    return parts and bool(_EITHER.search(words) and _AND_THEN.match(text, end))
+
+
 def supposes_anew(statement: Statement, words: str) -> bool:
     """Whether it sets another case apart, as in *now let x < 0*."""
-    orders = set(statement.relations) <= {"<", ">", "<=", ">=", "!="}
+    orders = set(statement.relations) <= _ORDERS
     return bool(statement.relations) and orders and bool(_AGAIN.search(words))
 
 
@@ -188,6 +208,8 @@ class Scope:
     ) -> None:
         """A condition, with the words before it and the statement before it."""
         if statement.local:
+            if _GIVES.search(words) and set(statement.relations) <= _ORDERS:
+                self.lasting.append(statement)  # with p, q > 0
             return
         self.last = statement
         if heads(statement, words):
@@ -222,7 +244,7 @@ class Scope:
         about = _about(statement)
         return any(_about(c) == about for c in self.sentence if c not in self.behind)
 
-    def claim(self, statement: Statement, words: str) -> None:
+    def claim(self, statement: Statement, words: str, defines: bool) -> None:
         """A claim, with the words before it: gather its conditions."""
         if statement.unread:
             self.last = None
@@ -240,6 +262,8 @@ class Scope:
             self.doubtful = []
         own = {c.members[0].text for c in statement.conditions}
         held = (*self.sentence, *self.paragraph, *self._lasting_for(statement))
+        if defines:
+            held = ()  # what something is does not hang on the case
         statement.conditions += [c for c in held if c.members[0].text not in own]
         judged = {"=", ":=", *_OPPOSITE} & set(statement.relations)
         if judged:
@@ -249,7 +273,7 @@ class Scope:
                 for c in doubtful
                 if c.members[0].text not in own and not _decides(statement, c)
             ]
-        orders = set(statement.relations) <= {"<", ">", "<=", ">=", "!="}
+        orders = set(statement.relations) <= _ORDERS
         if statement.relations and orders and concludes(statement):
             self.doubtful.append(statement)
         self.claims.append(statement)
@@ -332,7 +356,8 @@ _WORDED_OTHERWISE = re.compile(
 )
 _FILLS = frozenset(
     "all every each any the and both are also only not then for some there holds that "
-    "tous toutes tout les est sont pour que with let set put take soit posons".split()
+    "tous toutes tout les est sont pour que with let set put take soit posons "
+    "addition moreover plus outre".split()
 )
 _OF_US = re.compile(r"\s*(?:we|you|one|on|nous|used|\w+ing)\b", re.I)
 
