@@ -82,7 +82,8 @@ def spoken_of(chain: Members, i: int) -> bool:
     text = statement.source.text[chain.members[0].end : chain.members[-1].start]
     if re.search(r"\\(?:stackrel|overset)\s*\{\s*!", text):
         return True
-    return not statement.display and bool(_SPOKEN.match(statement.after))
+    asked = "?" in re.split(r"[.;!\n]", statement.after)[0]
+    return asked or (not statement.display and bool(_SPOKEN.match(statement.after)))
 
 
 def _solves(chain: Members) -> bool:

@@ -122,6 +122,10 @@ def _in_parts(notation: Notation) -> None:
     """Put together what sentences define by cases: f(x) = x if x > 0, and else 0."""
     for key, found in notation.definitions.items():
         parts = []
+        if any(d.parameters and not isinstance(d.body, Number) for d in found):
+            # f(2) = 0.88, said at x = 2 as f(x) = 0.88, is no definition of f.
+            found = [d for d in found if d.introduces or not isinstance(d.body, Number)]
+            notation.definitions[key] = found
         for definition in found:
             case = _case(notation.statements[definition.order])
             if case is None or _of(definition) != _of(found[0]):

@@ -82,9 +82,10 @@ _ANY = re.compile(
     "|".join(f"(?P<{name}>{words})" for name, words in WORDS.items()), re.I
 )
 _FOLLOWS = re.compile(
-    r"\s*(?:,\s*)?(?:\(|(?:which|that|who|each of which|qui)\b|(?:a|an|the|some|two|un|"
-    r"une|deux|des|le|la|is|are|be|being|has|have|having|with|whose|est|sont|soit|étant|ayant|"
-    r"avec|dont|denotes?|désigne)\b|(?:and|et) (?:is|are|est|sont)\b)"
+    r"\s*(?:,\s*)?(?:\(|(?:which|that|who|each of which|qui)\b|"
+    r"(?:a|an|the|some|two|un|une|deux|des|le|la|is|are|be|being|has|have|having|with|"
+    r"whose|est|sont|soit|étant|ayant|avec|dont|denotes?|désigne|for the|pour la|"
+    r"pour le)\b|(?:and|et) (?:is|are|est|sont)\b)"
 )
 _BEFORE = re.compile(r"(?:\s+(?!of\b|de\b|for\b|and\b|et\b)[\w-]+){0,3}\s*$")
 _ORDINAL = re.compile(r"\s*-?\s*(?:th|st|nd|rd|e|ème|ieme|ième)\b")

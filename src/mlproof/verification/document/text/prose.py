@@ -22,6 +22,7 @@ from mlproof.verification.document.text.scope import (
     limits_a_list,
     looks_back,
     supposes_anew,
+    without_asides,
 )
 from mlproof.verification.document.text.statements import Statement
 from mlproof.verification.document.text.syntax import (
@@ -192,7 +193,7 @@ class Cutter:
 
     def _place(self, statement: Statement) -> None:
         words = statement.words
-        before = re.sub(r"[*_]", "", words)
+        before = without_asides(re.sub(r"[*_]", "", words))
         statement.introduces = bool(_INTRODUCES.search(before))
         sets_apart = not statement.local and statement.is_condition
         if sets_apart or (statement.relations and self._conditional(statement, before)):

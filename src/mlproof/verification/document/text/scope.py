@@ -92,6 +92,18 @@ _INDICES = frozenset("ijklpqrst")
 _LABELS = frozenset("yc")
 
 
+_ASIDE = re.compile(
+    r",?\s+(?:for simplicity|for now|for the moment|without loss of generality|"
+    r"pour simplifier|pour l['’]instant|sans perte de généralité)\b,?",
+    re.I,
+)
+
+
+def without_asides(words: str) -> str:
+    """Words without what parts a condition from its formula and sets none."""
+    return _ASIDE.sub("", words)
+
+
 def indices_only(statement: Statement) -> bool:
     """Whether it only says which index is which, as in i = j or k != y."""
     sides = [m.formula for m in statement.members]
@@ -194,7 +206,8 @@ class Scope:
     sentence: list[Statement] = field(default_factory=list)
     paragraph: list[Statement] = field(default_factory=list)
     lasting: list[Statement] = field(default_factory=list)  # "let i, j ... with i != j"
-    doubtful: list[Statement] = field(default_factory=list)
+    doubtful: list[Statement] = field(default_factory=list)  # of sentences before
+    earlier: list[Statement] = field(default_factory=list)  # of paragraphs before
     behind: list[Statement] = field(default_factory=list)  # "A if P" of the sentence
     last: Statement | None = None  # what *otherwise* would turn round
     supposed: bool = False  # whether the sentence supposes
@@ -213,7 +226,7 @@ class Scope:
             return
         self.last = statement
         if heads(statement, words):
-            for name in ("sentence", "paragraph", "doubtful"):
+            for name in ("sentence", "paragraph", "doubtful", "earlier"):
                 setattr(self, name, _without(getattr(self, name), statement))
             self.paragraph.append(statement)
             return
@@ -229,6 +242,7 @@ class Scope:
             before.conditions.append(statement)
         else:
             self.doubtful = _without(self.doubtful, statement)
+            self.earlier = _without(self.earlier, statement)
             self.paragraph = _without(self.paragraph, statement)
         self.supposed |= bool(_SUPPOSES.search(words))
         if statement in self.behind:
@@ -259,7 +273,7 @@ class Scope:
         if self.contrary and not statement.unread:
             statement.unread = "contradiction"
         if _SUMS_UP.search(words):
-            self.doubtful = []
+            self.doubtful, self.earlier = [], []
         own = {c.members[0].text for c in statement.conditions}
         held = (*self.sentence, *self.paragraph, *self._lasting_for(statement))
         if defines:
@@ -267,7 +281,7 @@ class Scope:
         statement.conditions += [c for c in held if c.members[0].text not in own]
         judged = {"=", ":=", *_OPPOSITE} & set(statement.relations)
         if judged:
-            doubtful = (*self.doubtful, *self.behind)
+            doubtful = (*self.doubtful, *self.behind, *self.earlier)
             statement.doubtful += [
                 c
                 for c in doubtful
@@ -320,12 +334,14 @@ class Scope:
     def end_paragraph(self) -> None:
         self.end_sentence()
         self.contrary = False
-        self.doubtful = list(self.paragraph)
-        self.paragraph = []
+        for condition in self.paragraph:
+            self.earlier = [*_without(self.earlier, condition), condition]
+        self.doubtful, self.paragraph = [], []
 
     def end_section(self) -> None:
         self.end_sentence()
-        self.doubtful, self.paragraph, self.last = [], [], None
+        self.doubtful, self.paragraph, self.earlier = [], [], []
+        self.last = None
 
 
 def _decides(statement: Statement, condition: Statement) -> bool:

@@ -4,6 +4,7 @@ Each kind of node has its function here or, where it takes more than a page, in 
 of its own: symbols with indices, conditions, big signs, derivatives, functions.
 """
 
+import re
 from typing import Any
 
 from mlproof.verification.document.notation.names import (
@@ -409,6 +410,10 @@ def _is_kronecker(reading: Reading, world: World) -> bool:
     )
 
 
+# What may stand between the blocks of [W b] and not between factors.
+_SPACED = re.compile(r"\\[;:, ]|\\q?quad(?![A-Za-z])|~")
+
+
 def _bracketed(node: Group, world: World) -> Value:
     items = node.items
     if len(items) == 1 and not isinstance(items[0], Dots):
@@ -416,7 +421,11 @@ def _bracketed(node: Group, world: World) -> Value:
             if node.bracket == "[":
                 return truth_value(items[0], world)
             raise Unknown("condition", text=world.text(node))
-        return world.evaluate(items[0])
+        try:
+            return world.evaluate(items[0])
+        except IllTyped as error:
+            blocks = node.bracket == "[" and _SPACED.search(world.text(node))
+            raise Unknown("block matrix") if blocks else error from None
     if not items:
         raise Unknown("empty brackets")
     if node.bracket == "{":
