@@ -39,8 +39,8 @@ from mlproof.verification.document.values.points import (
 from mlproof.verification.document.values.world import DRAWS, Draw, NeedIndex, World
 
 _STEP = re.compile(
-    r"\b(?:updat\w+|steps?|gradient descent|descente|mise à jour|iterat\w+|itér\w+|"
-    r"learning rule|règle|becomes?|devient)\b",
+    r"\b(?:update[sd]?|updating|steps?|gradient descent|descente|mise à jour|"
+    r"iterat\w+|itér\w+|learning rule|règle|becomes?|devient)\b",
     re.I,
 )
 EQUALITIES = ("=", ":=")

@@ -69,7 +69,7 @@ _LOOKS_BACK = re.compile(
 # In these sentences what was said of a case goes no further.
 _SUMS_UP = re.compile(
     r"\b(?:in (?:summary|general|short|all cases|both cases|either case)|together|"
-    r"combin\w+|overall|to sum up|both cases|en résumé|en général|"
+    r"combine[sd]?|combining|overall|to sum up|both cases|en résumé|en général|"
     r"dans (?:tous|les deux|chaque) (?:les )?cas|finally|finalement|au total|"
     r"en réunissant|for (?:all|every|any)|pour tout\w*)\b",
     re.I,
