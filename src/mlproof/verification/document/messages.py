@@ -311,6 +311,10 @@ _REASONS: dict[str, tuple[str, str]] = {
     "brackets": ("the brackets {bracket}", "les crochets {bracket}"),
     "list": ("a list", "une liste"),
     "dots": ("what the dots stand for", "ce que valent les points"),
+    "unmet": (
+        "no value was found of all that is said of {symbol}",
+        "aucune valeur trouvée de tout ce qui est dit de {symbol}",
+    ),
     "sizes of uses": (
         "{symbol}, whose uses do not agree on how long it is; declare it",
         "{symbol}, dont les emplois donnent des tailles différentes ; déclarez-le",

@@ -12,14 +12,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from mlproof.verification.document.text.statements import Statement, own_words
-from mlproof.verification.document.text.syntax import Name, Number, Related, Script
+from mlproof.verification.document.text.syntax import (
+    Group,
+    Name,
+    Number,
+    Related,
+    Script,
+)
 
 # Words after which a formula is a condition, in English and in French.
 CONDITION = re.compile(
     r"(?:^|[\s(,;])(?:for|if|when|whenever|where|since|assum\w*|suppos\w*|"
     r"given(?: that)?|at|as|pour|si|s'|quand|lorsque|lorsqu'|en|avec|with|unless|"
     r"provided|such that|"
-    r"tel que|telle que|tels que|(?<!d['’])où|sous|case|cas|term|terme|point|event|"
+    r"tel que|telle que|tels que|(?<!d['’])où|sous|"
+    r"(?<!which )(?<!that )(?<!this )(?<!any )(?<!each )(?<!either )case|"
+    r"(?<!ce )(?<!auquel )(?<!tout )(?<!chaque )cas|term|terme|point|event|"
     r"condition|"
     r"probab\w+ (?:that|que))"
     r"(?: (?:all|every|any|each|some|tout|toute|tous|toutes|chaque|also|that|que|an?|"
@@ -82,6 +90,13 @@ _CONCLUDES = re.compile(
     re.I,
 )
 _GIVES = re.compile(r"\b(?:with|where|let|avec|où|soit|soient)\s*$", re.I)
+_SAME_CASE = re.compile(r"\b(?:in (?:this|that) case|dans ce cas)\b", re.I)
+_UNLESS = re.compile(
+    r"\b(?:unless|except (?:if|when|for)|sauf(?: si)?|hormis)\s*$", re.I
+)
+_REGION = re.compile(
+    r"\b(?:on|over|in|inside|outside|within|sur|dans|hors de)\s*$", re.I
+)
 _EITHER = re.compile(r"\b(?:either|or|ou bien|ou|soit)\s*$", re.I)
 _AND_THEN = re.compile(
     r"\s*\$?\s*,?\s*(?:and then|then|et alors|alors|in which case|auquel cas)\b", re.I
@@ -140,6 +155,11 @@ def limits_a_list(statement: Statement, before: list[Statement]) -> bool:
     """Whether an inequality is said of all in a list, as in p, q > 0."""
     orders = bool(statement.relations) and set(statement.relations) <= _ORDERS
     return statement.after_comma and orders and not any(s.relations for s in before)
+
+
+def _is_interval(statement: Statement) -> bool:
+    node = statement.members[0].formula
+    return isinstance(node, Group) and node.bracket in "([" and len(node.items) == 2
 
 
 def either(statement: Statement, words: str) -> bool:
@@ -211,6 +231,7 @@ class Scope:
     behind: list[Statement] = field(default_factory=list)  # "A if P" of the sentence
     last: Statement | None = None  # what *otherwise* would turn round
     supposed: bool = False  # whether the sentence supposes
+    region: bool = False  # whether the sentence speaks of an interval alone
     contrary: bool = False  # whether the paragraph supposes what it refutes
     shown: bool = False  # whether a display has followed the conditions
 
@@ -231,6 +252,11 @@ class Scope:
             self.paragraph.append(statement)
             return
         since = words.rsplit("$", 1)[-1]
+        opposite = turned(statement)
+        if self.claims and opposite is not None and _UNLESS.search(since):
+            self.claims[-1].conditions.append(opposite)
+            self.sentence = [*_without(self.sentence, statement), statement]
+            return
         if looks_back(since) and self.claims and not self._parts(statement):
             self.claims[-1].conditions.append(statement)
             for claim in self.claims[:-1]:
@@ -260,6 +286,10 @@ class Scope:
 
     def claim(self, statement: Statement, words: str, defines: bool) -> None:
         """A claim, with the words before it: gather its conditions."""
+        if not statement.relations and _REGION.search(words):
+            self.region = bool(_is_interval(statement))
+        if self.region and not statement.unread:
+            statement.unread = "on an interval"
         if statement.unread:
             self.last = None
         if says_otherwise(words):
@@ -276,6 +306,8 @@ class Scope:
             self.doubtful, self.earlier = [], []
         own = {c.members[0].text for c in statement.conditions}
         held = (*self.sentence, *self.paragraph, *self._lasting_for(statement))
+        if _SAME_CASE.search(words) and self.last in self.doubtful:
+            held = (*held, *(c for c in self.doubtful if c is self.last))
         if defines:
             held = ()  # what something is does not hang on the case
         statement.conditions += [c for c in held if c.members[0].text not in own]
@@ -329,7 +361,7 @@ class Scope:
             held = self.paragraph if supposed else self.doubtful
             held[:] = [*_without(held, condition), condition]
         self.sentence, self.claims, self.behind = [], [], []
-        self.shown = self.supposed = False
+        self.shown = self.supposed = self.region = False
 
     def end_paragraph(self) -> None:
         self.end_sentence()

@@ -640,8 +640,10 @@ class World:
         """A random number that obeys what is said of its symbol."""
         for attempt in range(200):
             kind = attempt % 4
-            number = stream.uniform(-self.draw.spread, self.draw.spread)
-            if kind == 3 or attempt > 100:
+            # Where little is allowed, it is looked for ever farther away.
+            spread = self.draw.spread * 1.05 ** max(0, attempt - 60)
+            number = stream.uniform(-spread, spread)
+            if kind == 3:
                 number = stream.uniform(0, 1)
             if abs(number) < 0.04:
                 continue
@@ -655,7 +657,7 @@ class World:
             value = self._exact(number)
             if self._allowed(key, value):
                 return value
-        return self._exact(0.5)
+        raise Unknown("unmet", symbol=key)
 
     def _exact(self, number: float) -> Any:
         """The same number in every arithmetic."""
@@ -690,7 +692,8 @@ class World:
                 if isinstance(node, (Name, Script))
                 else None
             )
-            if reading is not None and reading.key == key:
+            plain_symbol = reading is not None and reading.power is None
+            if plain_symbol and reading.key == key:  # type: ignore[union-attr]
                 values.append(float(value))
             elif isinstance(node, Number):
                 values.append(float(node.value))
