@@ -91,7 +91,7 @@ class Judge:
             )
         if kinds <= {"in"}:
             return self._declarations(statement, order)
-        if kinds & {"gets"} or self._updates(statement):
+        if kinds & {"gets"} or self._updates(statement, order):
             return self._assignment(statement, order)
         if kinds == {"to"}:
             return self._shapes(statement)
@@ -149,12 +149,16 @@ class Judge:
             n is not None and n in bound for n in names
         )
 
-    def _updates(self, statement: Statement) -> bool:
+    def _updates(self, statement: Statement, order: int) -> bool:
         """Whether a sentence about a step writes ``w = w - g`` for an assignment."""
         left, right = (m.formula for m in statement.members[:2])
         if statement.relations != ["="] or right is None:
             return False
-        if not isinstance(left, (Name, Script)) or not _STEP.search(statement.words):
+        if not isinstance(left, (Name, Script)):
+            return False
+        before = self.notation.statements[max(0, order - 3) : order]
+        assigned = any("gets" in s.relations for s in before)
+        if not assigned and not _STEP.search(statement.words):
             return False
         reading = self.notation.reading(left)
         if reading is None or reading.power is not None:
