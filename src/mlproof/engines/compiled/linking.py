@@ -1,8 +1,8 @@
 """Parts of kernels, which have no machine code of their own.
 
 Numba gives every function that it compiles machine code, also one that is only ever
-taken into another: here that is a fifth of a first fit.  A part stops a step earlier,
-with the code that a kernel links in.  It cannot be called from Python.
+taken into another, and here that is no small part of a first fit.  A part stops a step
+earlier, with the code that a kernel links in.  It cannot be called from Python.
 """
 
 from typing import Any
