@@ -13,7 +13,6 @@ from mlproof.verification.document.marking.counterexample import counterexample
 from mlproof.verification.document.marking.excuses import said, spoken_of
 from mlproof.verification.document.marking.lint import note, unused_indices
 from mlproof.verification.document.marking.members import (
-    ORDERS,
     TOLERANCE,
     Members,
     isinstance_any,
@@ -42,6 +41,7 @@ from mlproof.verification.document.text.syntax import (
     Number,
     Script,
 )
+from mlproof.verification.document.text.vocabulary import ORDERS
 from mlproof.verification.document.values.arrays import (
     Bundle,
     IllTyped,

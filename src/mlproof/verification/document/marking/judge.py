@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 from mlproof.verification.document.marking.chain import Chain, place_of
-from mlproof.verification.document.marking.members import ORDERS
 from mlproof.verification.document.marking.shapes import product_shape
 from mlproof.verification.document.marking.wording import Wording, shown_shape
 from mlproof.verification.document.messages import reason
@@ -23,6 +22,7 @@ from mlproof.verification.document.text.syntax import (
     Name,
     Script,
 )
+from mlproof.verification.document.text.vocabulary import ORDERS
 from mlproof.verification.document.values.arrays import (
     IllTyped,
     Unknown,

@@ -11,6 +11,7 @@ from mlproof.verification.document.notation.notation import Notation
 from mlproof.verification.document.text.grammar import NotUnderstood
 from mlproof.verification.document.text.statements import Member, Statement
 from mlproof.verification.document.text.syntax import Binary
+from mlproof.verification.document.text.vocabulary import ORDERS
 from mlproof.verification.document.values.arrays import (
     IllTyped,
     Unknown,
@@ -33,7 +34,6 @@ TOLERANCE = 1e-8  # in double precision, relative
 MOST_READINGS = 12  # of symbols with several types
 DIGITS = 40
 SURE = 1e-25  # relative, in that many digits
-ORDERS = ("<", ">", "<=", ">=", "!=")
 
 
 @dataclass

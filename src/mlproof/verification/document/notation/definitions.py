@@ -33,7 +33,7 @@ from mlproof.verification.document.text.syntax import (
     Root,
     Script,
 )
-from mlproof.verification.document.text.vocabulary import FUNCTIONS
+from mlproof.verification.document.text.vocabulary import FUNCTIONS, ORDERS
 
 _ANEW = re.compile(r"(?:^|[\s(])(?:let|soit|soient|posons|redefine)\b[^.$]*$", re.I)
 
@@ -55,7 +55,7 @@ _GIVEN = re.compile(
 _SOME = re.compile(r"\s*(?:Where|Là où|(?:[Ff]or|[Pp]our)\b[^$]*\b(?:with|avec))\s*")
 
 
-_ORDERS = {"<", "<=", ">", ">="}
+_SIGNED = ORDERS - {"!="}
 
 
 _CONSTANTS = {"e", "pi"}
@@ -89,10 +89,11 @@ def define(notation: Notation) -> None:
             continue
         if statement.relations[0] in ("=", ":="):
             _definition(notation, order, statement)
+    _drop_values(notation)
     _in_parts(notation)
     notation.forget()
     for order, statement in enumerate(notation.statements):
-        if statement.relations and set(statement.relations) <= _ORDERS:
+        if statement.relations and set(statement.relations) <= _SIGNED:
             _constraint(notation, order, statement)
     _alias(notation)
 
@@ -118,14 +119,18 @@ def _primed(notation: Notation) -> None:
             notation.primed.add(name)
 
 
+def _drop_values(notation: Notation) -> None:
+    """Let f(x) = 0.88, said at x = 2, define no f that is defined by a formula."""
+    for key, found in notation.definitions.items():
+        if any(d.parameters and not isinstance(d.body, Number) for d in found):
+            kept = [d for d in found if d.introduces or not isinstance(d.body, Number)]
+            notation.definitions[key] = kept
+
+
 def _in_parts(notation: Notation) -> None:
     """Put together what sentences define by cases: f(x) = x if x > 0, and else 0."""
     for key, found in notation.definitions.items():
         parts = []
-        if any(d.parameters and not isinstance(d.body, Number) for d in found):
-            # f(2) = 0.88, said at x = 2 as f(x) = 0.88, is no definition of f.
-            found = [d for d in found if d.introduces or not isinstance(d.body, Number)]
-            notation.definitions[key] = found
         for definition in found:
             case = _case(notation.statements[definition.order])
             if case is None or _of(definition) != _of(found[0]):

@@ -9,6 +9,11 @@ from collections.abc import Iterator
 
 from mlproof.verification.document.text.grammar import NotUnderstood, parse
 from mlproof.verification.document.text.macros import Macro, expanded
+from mlproof.verification.document.text.rewriting import (
+    is_relation,
+    rewritten,
+    with_depth,
+)
 from mlproof.verification.document.text.scope import (
     indices_only,
     is_plain,
@@ -27,11 +32,10 @@ from mlproof.verification.document.text.syntax import (
 )
 from mlproof.verification.document.text.tokens import Token, TokenKind, tokens
 from mlproof.verification.document.text.vocabulary import (
-    CASES,
     CONNECTIVES,
     DOTS,
     FUNCTIONS,
-    LAYOUT,
+    ORDERS,
     PRODUCTS,
     RELATIONS,
 )
@@ -56,9 +60,8 @@ _IF = re.compile(
 def statements_in(
     source: Source, start: int, end: int, macros: dict[str, Macro]
 ) -> Iterator[Statement]:
-    written = _intervals(expanded(tokens(source.text, start, end), macros))
-    written = _laid_out(_spared(written))
-    found = _joined(list(_pieces(_flat(written), source.text)))
+    written = rewritten(expanded(tokens(source.text, start, end), macros))
+    found = _joined(list(_pieces(written, source.text)))
     local: list[Statement] = []
     for words, whole, for_all, comma in found:
         beside = comma and bool(local) and bool(local[-1].relations)
@@ -135,81 +138,6 @@ def _less(piece: list[Token]) -> tuple[list[Token], list[Token]]:
     return piece[:at], [piece[0], differs, piece[at + 2]]
 
 
-def _intervals(found: list[Token]) -> list[Token]:
-    r"""``]0, 1[`` as ``(0, 1)``: behind a sign of membership brackets may look out."""
-    made = list(found)
-    for at, token in enumerate(found[:-4]):
-        if token.text not in (r"\in", "∈") or found[at + 1].text not in ("]", "["):
-            continue
-        for end in range(at + 3, min(at + 16, len(found))):
-            if found[end].text in ("]", "["):
-                inner = [t.text for t in found[at + 2 : end]]
-                if inner.count(",") + inner.count(";") == 1:
-                    opens = "(" if found[at + 1].text == "]" else "["
-                    shuts = ")" if found[end].text == "[" else "]"
-                    made[at + 1] = found[at + 1]._replace(text=opens)
-                    made[end] = found[end]._replace(text=shuts)
-                break
-    return made
-
-
-_RAYS = (">", r"\gt", r"\ge", r"\geq", r"\geqslant")
-
-
-def _spared(found: list[Token]) -> list[Token]:
-    r"""Without braces around nothing, as in ``W{}^\top``; ``R_{>0}`` as ``R_+``."""
-    made: list[Token] = []
-    at = 0
-    while at < len(found):
-        texts = [token.text for token in found[at : at + 5]]
-        before = made[-1].text if made else "_"
-        empty = texts[:2] == ["{", "}"] and texts[2:3] in (["^"], ["_"])
-        ray = texts[:1] == ["{"] and texts[2:4] == ["0", "}"] and texts[1] in _RAYS
-        if empty and before not in ("^", "_"):
-            at += 2
-        elif ray and made and before == "_":
-            made.append(found[at + 1]._replace(text="+"))
-            at += 4
-        else:
-            made.append(found[at])
-            at += 1
-    return made
-
-
-def _laid_out(found: list[Token]) -> list[Token]:
-    """An array as what it is used for: cases behind a brace, or the rows of a chain."""
-    made = list(found)
-    for at, token in enumerate(found):
-        if (token.kind, token.text) != (TokenKind.BEGIN, "array"):
-            continue
-        depths = list(_with_depth(found[at:]))
-        size = next((i for i, (d, _) in enumerate(depths) if i and d <= 0), None)
-        shut = next((i for i, (_, t) in enumerate(depths) if t.text == "}"), None)
-        if size is None or shut is None or found[at + 1].text != "{":
-            continue
-        end = at + size
-        after = found[end + 1].text if end + 1 < len(found) else ""
-        inner = found[at + shut + 1 : end]
-        related = any(
-            _is_relation(b) and a.kind is c.kind is TokenKind.COLUMN
-            for a, b, c in zip(inner, inner[1:], inner[2:], strict=False)
-        )
-        if at and found[at - 1].text == r"\{" and after in ("", ".", ","):
-            edges = {at: "cases", end: "cases"}
-            gone = [at - 1, *range(at + 1, at + shut + 1)]
-        elif related:
-            edges, gone = (
-                {at: "aligned", end: "aligned"},
-                [*range(at + 1, at + shut + 1)],
-            )
-        else:
-            continue
-        for place, name in edges.items():
-            made[place] = found[place]._replace(text=name)
-        return _laid_out([t for i, t in enumerate(made) if i not in gone])
-    return made
-
-
 def _bare(piece: list[Token]) -> list[Token]:
     """A condition without the brackets around it."""
     inner = piece[1:-1]
@@ -217,7 +145,7 @@ def _bare(piece: list[Token]) -> list[Token]:
     around = len(piece) > 4 and edges in ("()", "[]")
     if not around or any(t.text in edges for t in inner):
         return piece
-    return inner if any(_is_relation(t) for t in inner) else piece
+    return inner if any(is_relation(t) for t in inner) else piece
 
 
 def _limits(statement: Statement, before: list[Statement]) -> bool:
@@ -226,7 +154,7 @@ def _limits(statement: Statement, before: list[Statement]) -> bool:
     if claim is None or set(claim.relations) - {"=", "in"}:
         return False
     sides = [member.formula for member in statement.members]
-    if set(statement.relations) & {"<", ">", "<=", ">=", "!="}:
+    if ORDERS & set(statement.relations):
         return any(isinstance(side, (Name, Number)) for side in sides)
     if statement.relations != ["="] or not all(
         isinstance(side, (Name, Number, Script)) for side in sides
@@ -243,57 +171,6 @@ def _limits(statement: Statement, before: list[Statement]) -> bool:
     return isinstance(sides[0], Name) and sides[0].text in indices
 
 
-def _flat(found: list[Token]) -> list[Token]:
-    """Without the environments that only lay out lines."""
-    kept: list[Token] = []
-    for token in found:
-        edge = token.kind in (TokenKind.BEGIN, TokenKind.END)
-        if not (edge and token.text in LAYOUT):
-            kept.append(token)
-    return _misplaced_out(kept)
-
-
-def _misplaced_out(found: list[Token]) -> list[Token]:
-    r"""Take what follows ``\Rightarrow`` in a row of cases behind the cases."""
-    kept: list[Token] = []
-    moved: list[Token] = []
-    inside, moving = 0, False
-    for token in found:
-        if token.kind is TokenKind.BEGIN:
-            inside += token.text in CASES
-        if token.kind is TokenKind.END and token.text in CASES:
-            inside -= 1
-            moving = False
-            kept.append(token)
-            kept += moved
-            moved = []
-            continue
-        if inside and token.text in CONNECTIVES:
-            moving = True
-        if token.kind is TokenKind.ROW:
-            moving = False
-        (moved if moving else kept).append(token)
-    return kept + moved
-
-
-_OPENING = frozenset(("(", "[", "{", r"\{", r"\lbrace", r"\langle"))
-_SHUTTING = frozenset((")", "]", "}", r"\}", r"\rbrace", r"\rangle"))
-
-
-def _with_depth(found: list[Token]) -> Iterator[tuple[int, Token]]:
-    depth = 0
-    for token in found:
-        opens = token.kind is TokenKind.BEGIN or (
-            token.kind is not TokenKind.TEXT and token.text in _OPENING
-        )
-        shuts = token.kind is TokenKind.END or (
-            token.kind is not TokenKind.TEXT and token.text in _SHUTTING
-        )
-        depth -= shuts
-        yield depth, token
-        depth += opens
-
-
 _Piece = tuple[str, list[Token], bool, bool]
 
 
@@ -301,7 +178,7 @@ def _pieces(found: list[Token], text: str) -> Iterator[tuple[str, str, list[Toke
     """Cut at rows, commas, words and connectives: what cut, the words, the tokens."""
     piece: list[Token] = []
     cut, words = "", ""
-    deep = list(_with_depth(found))
+    deep = list(with_depth(found))
     wide, before = False, 0
     for at, (depth, token) in enumerate(deep):
         new = ""
@@ -350,20 +227,20 @@ def _begins_another(
     piece: list[Token], ahead: list[tuple[int, Token]], text: str
 ) -> bool:
     """Whether what stands behind a wide space is a statement of its own."""
-    if not any(d <= 0 and _is_relation(t) for d, t in _with_depth(piece)):
+    if not any(d <= 0 and is_relation(t) for d, t in with_depth(piece)):
         return False
     first = ahead[0][1]
-    if _is_relation(first) or first.text in ("+", "-", *PRODUCTS):
+    if is_relation(first) or first.text in ("+", "-", *PRODUCTS):
         return False
     if first.text in ("(", "["):
         inner = [t for d, t in ahead if d > 0]
-        return any(_is_relation(t) for t in inner)
+        return any(is_relation(t) for t in inner)
     before = first.start
     for depth, token in ahead:
         if depth > 0:
             before = token.end
             continue
-        if _is_relation(token):
+        if is_relation(token):
             return True
         gap = _WIDE.search(text, before, max(before, token.start))
         before = token.end
@@ -390,9 +267,9 @@ def _joined(found: list[tuple[str, str, list[Token]]]) -> list[_Piece]:
         first = piece[0]
         if last is not None and not words.strip() and cut in ("row", "comma"):
             goes_on = cut == "row" and (
-                _is_relation(first)
+                is_relation(first)
                 or first.text in ("+", "-", *PRODUCTS)
-                or _is_relation(last[1][-1])
+                or is_relation(last[1][-1])
                 or last[1][-1].text in ("+", "-", *PRODUCTS)
             )
             dots = cut == "comma" and (_is_dots(piece) or _ends_in_dots(last[1]))
@@ -411,10 +288,6 @@ def _joined(found: list[tuple[str, str, list[Token]]]) -> list[_Piece]:
     return joined
 
 
-def _is_relation(token: Token) -> bool:
-    return token.kind is not TokenKind.TEXT and token.text in RELATIONS
-
-
 def _is_dots(piece: list[Token]) -> bool:
     return piece[0].text[1:] in DOTS and len(piece) == 1
 
@@ -425,8 +298,8 @@ def _ends_in_dots(piece: list[Token]) -> bool:
 
 def _lists(before: list[Token], piece: list[Token]) -> bool:
     """Whether a comma only parts the numbers of a list, as in t = 1, 2."""
-    relations = any(_is_relation(t) for t in piece)
-    return not relations and any(_is_relation(t) for t in before) and len(piece) <= 2
+    relations = any(is_relation(t) for t in piece)
+    return not relations and any(is_relation(t) for t in before) and len(piece) <= 2
 
 
 def _statement(source: Source, piece: list[Token]) -> Statement:
@@ -440,7 +313,7 @@ def _statement(source: Source, piece: list[Token]) -> Statement:
 def _split(piece: list[Token]) -> tuple[list[list[Token]], list[str]]:
     members: list[list[Token]] = [[]]
     relations: list[str] = []
-    depth_of = list(_with_depth(piece))
+    depth_of = list(with_depth(piece))
     at = 0
     while at < len(depth_of):
         depth, token = depth_of[at]
@@ -457,7 +330,7 @@ def _split(piece: list[Token]) -> tuple[list[list[Token]], list[str]]:
                 members.append([])
                 at = end
                 continue
-        if depth <= 0 and _is_relation(token):
+        if depth <= 0 and is_relation(token):
             relations.append(RELATIONS[token.text])
             members.append([])
         else:
@@ -481,10 +354,10 @@ def _over_relation(depth_of: list[tuple[int, Token]], at: int) -> int | None:
         depth, token = depth_of[index]
         if token.text == "{" or depth > depth_of[at][0] or token.text == "}":
             groups += token.text == "}" and depth == depth_of[at][0]
-            related = related or (groups == 1 and _is_relation(token))
+            related = related or (groups == 1 and is_relation(token))
         else:
             groups += 1
-            related = related or _is_relation(token)
+            related = related or is_relation(token)
         index += 1
     return index if related else None
 
@@ -523,7 +396,7 @@ def _bar(found: list[Token]) -> tuple[list[Token], list[Token], list[Token]] | N
     if not at or texts[-1] != "}" or len(equal) != 1 or "|" in texts[:at]:
         return None
     if any(token.text in "{}" for token in inner) and "}" in texts[at + 3 : -1]:
-        depths = [d for d, _ in _with_depth(inner)]
+        depths = [d for d, _ in with_depth(inner)]
         if min(depths) < 0:
             return None
     body = found[1:at] if texts[0] == "." else found[:at]

@@ -33,6 +33,7 @@ from mlproof.verification.document.text.syntax import (
     Number,
     Script,
 )
+from mlproof.verification.document.text.vocabulary import ORDERS
 
 # A letter with a number: a value that it has somewhere.
 _VALUE = re.compile(
@@ -111,10 +112,11 @@ class Cutter:
     # Words
 
     def _prose(self, text: str, ahead: Kind | None) -> None:
-        if self._last is not None and not self._last.after:
-            self._last.after = text
-        if self._last is not None and not self._last.is_condition:
-            self._scope.words(text)
+        last = self._last
+        if last is not None:
+            last.after = last.after or text
+            if not last.is_condition:
+                self._scope.words(text)
         if _HEADING.search(text):
             self._section += 1
             self._end_sentence()
@@ -228,7 +230,7 @@ class Cutter:
             return True
         if re.search(r"(?:where|(?<!d['’])où|with|avec|as)\s*$", before.lower()):
             # What follows tells what something is, if its left side is a new name.
-            return statement.relations[0] in ("<", ">", "<=", ">=", "!=")
+            return statement.relations[0] in ORDERS
         if CONDITION.search(before):
             if self._defines(statement):
                 return False

@@ -19,6 +19,7 @@ from mlproof.verification.document.text.syntax import (
     Related,
     Script,
 )
+from mlproof.verification.document.text.vocabulary import ORDERS
 
 # Words after which a formula is a condition, in English and in French.
 CONDITION = re.compile(
@@ -63,7 +64,8 @@ _THEN = re.compile(
     r"(?:\$|\\\[|\\\(|\\begin|$)"
 )
 _OTHERWISE = (
-    r"(?:otherwise|else|elsewhere|sinon|autrement|ailleurs|dans le cas contraire|"
+    r"(?P<otherwise>otherwise|else|elsewhere|sinon|autrement|ailleurs|"
+    r"dans le cas contraire|"
     r"in the (?:other|opposite|contrary) case|if not|"
     r"(?:for|pour) (?:(?:every|all|any|each|the|toutes?|tous|les|chaque) )+"
     r"(?:others?|autres?|rest|remaining|reste))\b"
@@ -101,12 +103,9 @@ _EITHER = re.compile(r"\b(?:either|or|ou bien|ou|soit)\s*$", re.I)
 _AND_THEN = re.compile(
     r"\s*\$?\s*,?\s*(?:and then|then|et alors|alors|in which case|auquel cas)\b", re.I
 )
-_ORDERS = frozenset(("<", ">", "<=", ">=", "!="))
 _OPPOSITE = {"=": "!=", "!=": "=", "<": ">=", ">": "<=", "<=": ">", ">=": "<"}
 _INDICES = frozenset("ijklpqrst")
 _LABELS = frozenset("yc")
-
-
 _ASIDE = re.compile(
     r",?\s+(?:for simplicity|for now|for the moment|without loss of generality|"
     r"pour simplifier|pour l['’]instant|sans perte de généralité)\b,?",
@@ -137,6 +136,11 @@ def is_plain(statement: Statement) -> bool:
     return all(isinstance(m.formula, (Name, Number, Script)) for m in statement.members)
 
 
+def limits(statement: Statement) -> bool:
+    """Whether it is an inequality."""
+    return bool(statement.relations) and set(statement.relations) <= ORDERS
+
+
 def heads(statement: Statement, words: str) -> bool:
     """Whether it stands at the head of what is said of a case."""
     match = _HEAD.search(words)
@@ -153,8 +157,11 @@ def heads(statement: Statement, words: str) -> bool:
 
 def limits_a_list(statement: Statement, before: list[Statement]) -> bool:
     """Whether an inequality is said of all in a list, as in p, q > 0."""
-    orders = bool(statement.relations) and set(statement.relations) <= _ORDERS
-    return statement.after_comma and orders and not any(s.relations for s in before)
+    return (
+        statement.after_comma
+        and limits(statement)
+        and not any(s.relations for s in before)
+    )
 
 
 def _is_interval(statement: Statement) -> bool:
@@ -165,14 +172,14 @@ def _is_interval(statement: Statement) -> bool:
 def either(statement: Statement, words: str) -> bool:
     """Whether it is one of two cases, as in *either x > 0, and then*."""
     text, end = statement.source.text, statement.members[-1].end
-    parts = bool(statement.relations) and set(statement.relations) <= _ORDERS
-    return parts and bool(_EITHER.search(words) and _AND_THEN.match(text, end))
+    return limits(statement) and bool(
+        _EITHER.search(words) and _AND_THEN.match(text, end)
+    )
 
 
 def supposes_anew(statement: Statement, words: str) -> bool:
     """Whether it sets another case apart, as in *now let x < 0*."""
-    orders = set(statement.relations) <= _ORDERS
-    return bool(statement.relations) and orders and bool(_AGAIN.search(words))
+    return limits(statement) and bool(_AGAIN.search(words))
 
 
 def concludes(statement: Statement) -> bool:
@@ -231,8 +238,8 @@ class Scope:
     behind: list[Statement] = field(default_factory=list)  # "A if P" of the sentence
     last: Statement | None = None  # what *otherwise* would turn round
     supposed: bool = False  # whether the sentence supposes
-    region: bool = False  # whether the sentence speaks of an interval alone
-    contrary: bool = False  # whether the paragraph supposes what it refutes
+    region: str = ""  # the interval that the sentence speaks of alone
+    contrary: str = ""  # where the paragraph supposes what it refutes
     shown: bool = False  # whether a display has followed the conditions
 
     # What stands in a document
@@ -242,7 +249,7 @@ class Scope:
     ) -> None:
         """A condition, with the words before it and the statement before it."""
         if statement.local:
-            if _GIVES.search(words) and set(statement.relations) <= _ORDERS:
+            if _GIVES.search(words) and limits(statement):
                 self.lasting.append(statement)  # with p, q > 0
             return
         self.last = statement
@@ -286,22 +293,23 @@ class Scope:
 
     def claim(self, statement: Statement, words: str, defines: bool) -> None:
         """A claim, with the words before it: gather its conditions."""
-        if not statement.relations and _REGION.search(words):
-            self.region = bool(_is_interval(statement))
-        if self.region and not statement.unread:
-            statement.unread = "on an interval"
+        region = _REGION.search(words)
+        if region is not None and not statement.relations and _is_interval(statement):
+            self.region = f"{region.group().strip()} {statement.members[0].text}"
+        statement.unread = statement.unread or self.region
         if statement.unread:
             self.last = None
-        if says_otherwise(words):
+        otherwise = _OTHERWISE_BEFORE.search(words)
+        if otherwise is not None:
             opposite = None if self.last is None else turned(self.last)
             if self.last is not None:
                 self.paragraph = _without(self.paragraph, self.last)
             self.last = opposite
             self.sentence = [] if opposite is None else [opposite]
-            statement.unread = "otherwise" if opposite is None else ""
-        self.contrary |= bool(_CONTRARY.search(words))
-        if self.contrary and not statement.unread:
-            statement.unread = "contradiction"
+            statement.unread = otherwise["otherwise"] if opposite is None else ""
+        contrary = _CONTRARY.search(words)
+        self.contrary = contrary.group() if contrary is not None else self.contrary
+        statement.unread = statement.unread or self.contrary
         if _SUMS_UP.search(words):
             self.doubtful, self.earlier = [], []
         own = {c.members[0].text for c in statement.conditions}
@@ -319,8 +327,7 @@ class Scope:
                 for c in doubtful
                 if c.members[0].text not in own and not _decides(statement, c)
             ]
-        orders = set(statement.relations) <= _ORDERS
-        if statement.relations and orders and concludes(statement):
+        if limits(statement) and concludes(statement):
             self.doubtful.append(statement)
         self.claims.append(statement)
 
@@ -335,8 +342,8 @@ class Scope:
 
     def words(self, text: str) -> None:
         """What stands behind the last claim: *otherwise* belongs to it."""
-        follows = self.last is not None and self.last in self.behind
-        if not (self.claims and follows and _OTHERWISE_BEHIND.match(text)):
+        found = _OTHERWISE_BEHIND.match(text)
+        if found is None or self.last not in self.behind or not self.claims:
             return
         assert self.last is not None
         claim, opposite = self.claims[-1], turned(self.last)
@@ -345,7 +352,7 @@ class Scope:
         if opposite is not None:
             claim.conditions.append(opposite)
         else:
-            claim.unread = "otherwise"
+            claim.unread = found["otherwise"]
 
     # Where something ends
 
@@ -361,11 +368,12 @@ class Scope:
             held = self.paragraph if supposed else self.doubtful
             held[:] = [*_without(held, condition), condition]
         self.sentence, self.claims, self.behind = [], [], []
-        self.shown = self.supposed = self.region = False
+        self.shown = self.supposed = False
+        self.region = ""
 
     def end_paragraph(self) -> None:
         self.end_sentence()
-        self.contrary = False
+        self.contrary = ""
         for condition in self.paragraph:
             self.earlier = [*_without(self.earlier, condition), condition]
         self.doubtful, self.paragraph = [], []
@@ -390,13 +398,12 @@ def _decides(statement: Statement, condition: Statement) -> bool:
 
 # Conditions in words
 
-
 _WORDED = re.compile(
     r"\b(?:if|when|whenever|si|lorsque|quand|unless)\b"
     r"(?P<said>[^,;:.]*?)(?=[,;:.]|$|\b(?:then|alors|we|on a)\b)",
     re.I,
 )
-_WORDED_OTHERWISE = re.compile(
+_SET_APART = re.compile(
     r"\b(?:at|à l['’]) ?initiali[sz]ation\b|"
     r"\b(?:on )?initiali[sz]\w+\b|\bin the limit\b|\bà la limite\b|\bup to an?\b|"
     r"\bà une constante près\b",
@@ -412,7 +419,7 @@ _OF_US = re.compile(r"\s*(?:we|you|one|on|nous|used|\w+ing)\b", re.I)
 
 def condition_in_words(words: str) -> str:
     """A condition of which more than its formula is said; nothing if there is none."""
-    found = _WORDED_OTHERWISE.search(words)
+    found = _SET_APART.search(words)
     if found:
         return found.group()
     for match in _WORDED.finditer(words):

@@ -11,6 +11,8 @@ from enum import Enum
 from functools import lru_cache
 from typing import NamedTuple
 
+from mlproof.verification.document.text.vocabulary import FUNCTIONS
+
 
 class TokenKind(Enum):
     """What a token is."""
@@ -89,9 +91,10 @@ _ABBREVIATION = re.compile(
     r"(?=\s*(?:\\left)?\s*[(_=^&\[]|\s*:=)"
 )
 # Functions that are typed without a backslash: softmax(x) is no product of letters.
+_TYPED = {n for n in FUNCTIONS if n.isalpha() and len(n) > 2} | {"ln", "tr"}
 _SPELT = re.compile(
-    r"(?<![A-Za-z\\])(softmax|sigmoid|logsumexp|softplus|onehot|tanh|relu|ReLU|sign|"
-    r"diag|exp|log|cosh|sinh|sin|cos|ln|tr|max|min)(?=\s*(?:\\left)?\s*\()"
+    rf"(?<![A-Za-z\\])({'|'.join(sorted(_TYPED, key=len, reverse=True))})"
+    r"(?=\s*(?:\\left)?\s*\()"
 )
 _GRADIENT = re.compile(
     r"(?:\$|\\\[|&|\\\\|\\q?quad|,|\n)\s*(d[A-Za-z])(?:[_^](?:\{[^{}]*\}|\w)){0,2}"

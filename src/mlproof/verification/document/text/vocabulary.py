@@ -99,6 +99,8 @@ RELATIONS = {
     "≈": "approx", "→": "to", r"\cong": "approx",
 }  # fmt: skip
 RELATIONS = {name: meant for name, meant in RELATIONS.items() if meant}
+# Relations that limit, as names of ``RELATIONS``.
+ORDERS = frozenset(("<", ">", "<=", ">=", "!="))
 # Between whole statements.
 CONNECTIVES = frozenset(
     (

@@ -692,8 +692,8 @@ class World:
                 if isinstance(node, (Name, Script))
                 else None
             )
-            plain_symbol = reading is not None and reading.power is None
-            if plain_symbol and reading.key == key:  # type: ignore[union-attr]
+            plain_key = None if reading is None or reading.power else reading.key
+            if plain_key == key:
                 values.append(float(value))
             elif isinstance(node, Number):
                 values.append(float(node.value))
