@@ -10,8 +10,8 @@ threads.  From above:
     update, sparse_rows           work on a tile of theta, or on rows of it
     passes, plan, workspace,      say where everything lies, and hand it to the kernels
       ledger, data, state
-    toolchain, machine,           what Numba lacks for the purpose
-      elementary
+    microkernel, elementary       the arithmetic of products and of exp and log
+    toolchain, machine, linking   what Numba lacks for the purpose
 """
 
 import time

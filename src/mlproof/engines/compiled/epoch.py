@@ -25,12 +25,11 @@ from mlproof.engines.compiled.plan import (
     SIZE,
     W_AT,
 )
-from mlproof.engines.compiled.products import backwards, forwards, view
+from mlproof.engines.compiled.products import add_biases, backwards, forwards, view
 from mlproof.engines.compiled.toolchain import kernel, part
 from mlproof.engines.compiled.units import (
     SOFTMAX,
     activate,
-    add_biases,
     deactivate,
     logistic_loss,
     softmax_loss,
@@ -76,12 +75,12 @@ def forward(
         if dense or k > 0:
             W = view(theta, layers[k, W_AT], fan_in, fan_out)
             X = view(work, layers[k, IN_AT] * capacity + start * fan_in, rows, fan_in)
-            forwards(X, W, A)
-        if k < last:
-            at = layers[k + 1, IN_AT] * capacity + start * fan_out
-            activate(activation, A, b, view(work, at, rows, fan_out))
+            forwards(X, W, b, A)
         else:
             add_biases(A, b)
+        if k < last:
+            at = layers[k + 1, IN_AT] * capacity + start * fan_out
+            activate(activation, A, view(work, at, rows, fan_out))
 
 
 @part
@@ -91,6 +90,7 @@ def backward(
     theta: Any,
     work: Any,
     capacity: int,
+    transposed: Any,
     spare: Any,
     start: int,
     rows: int,
@@ -101,7 +101,7 @@ def backward(
         W = view(theta, layers[k, W_AT], fan_in, fan_out)
         G = view(work, layers[k, OUT_AT] * capacity + start * fan_out, rows, fan_out)
         grad_h_s = view(spare, 0, rows, fan_in)
-        backwards(G, W, grad_h_s)
+        backwards(G, W, view(transposed, 0, fan_out, fan_in), grad_h_s)
         A = view(work, layers[k - 1, OUT_AT] * capacity + start * fan_in, rows, fan_in)
         H = view(work, layers[k, IN_AT] * capacity + start * fan_in, rows, fan_in)
         deactivate(activation, A, H, grad_h_s)
@@ -134,6 +134,7 @@ def through_the_network(
     layers: Any,
     theta: Any,
     work: Any,
+    transposed: Any,
     top: Any,
     who: Any,
     start: int,
@@ -154,7 +155,7 @@ def through_the_network(
     else:
         risk = logistic_loss(o_a, labels, weight, who, s, spare)
     activation = network[ACTIVATION]
-    backward(layers, activation, theta, work, capacity, spare, start, rows)
+    backward(layers, activation, theta, work, capacity, transposed, spare, start, rows)
     return risk
 
 
@@ -219,6 +220,7 @@ def epoch(
     second: Any,
     work: Any,
     sums: Any,
+    transposed: Any,
     top: Any,
     risks: Any,
     totals: Any,
@@ -241,6 +243,7 @@ def epoch(
     network, penalty, settings = borrow(network), borrow(penalty), borrow(settings)
     theta, first, second = borrow(theta), borrow(first), borrow(second)
     work, sums, top, risks = borrow(work), borrow(sums), borrow(top), borrow(risks)
+    transposed = borrow(transposed)
     shares, halves, totals = borrow(shares), borrow(halves), borrow(totals)
     barrier = borrow(barrier)
 
@@ -270,6 +273,7 @@ def epoch(
                 layers,
                 theta,
                 work,
+                transposed[thread],
                 top,
                 who,
                 start,

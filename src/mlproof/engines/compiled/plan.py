@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mlproof.engines.chunks import MAX_ROWS, chunks
+from mlproof.engines.compiled.microkernel import VECTOR_BYTES
 
 Table = npt.NDArray[np.int64]
 
@@ -28,8 +29,9 @@ FAN_IN, FAN_OUT, W_AT, B_AT, IN_AT, OUT_AT = range(6)
 # the weights of one more; where the tile begins in theta, how many numbers it has.
 LAYER, FIRST, LAST, AT, SIZE = range(5)
 
-# Multiplications below which loops take less time than a call of BLAS.
-LOOPS_BELOW = 2048
+# Multiplications from which BLAS takes less time than the kernel of microkernel.py
+# where that has short vectors; where they are long it does not.
+BLAS_FROM = 2**18
 # Numbers in a tile, about: all that is done with it is done in the cache.
 TILE_SIZE = 8192
 # How much larger activations and their gradients must be than theta for two threads to
@@ -39,9 +41,9 @@ APART_FROM = 2
 CAPACITY_BYTES = 32 * 2**20
 
 
-def by_loops(rows: int, fan_in: int, fan_out: int) -> bool:
-    """Whether a product of these sizes is made by loops; kernels ask the same."""
-    return fan_out == 1 or rows * fan_in * fan_out < LOOPS_BELOW
+def by_blas(rows: int, fan_in: int, fan_out: int) -> bool:
+    """Whether a product of these sizes is made by BLAS; kernels ask the same."""
+    return VECTOR_BYTES < 64 and rows * fan_in * fan_out >= BLAS_FROM
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,8 @@ class Plan:
     def calls_blas(self, batch_size: int) -> bool:
         """Whether any product of a chunk of such batches is a call of BLAS."""
         rows = min(batch_size, MAX_ROWS)
-        return not all(
-            by_loops(rows, fan_in, fan_out) for fan_in, fan_out in pairwise(self.units)
+        return any(
+            by_blas(rows, fan_in, fan_out) for fan_in, fan_out in pairwise(self.units)
         )
 
     @property
@@ -86,6 +88,11 @@ class Plan:
     @property
     def widest(self) -> int:
         return max(self.units[1:])
+
+    @property
+    def transposed_size(self) -> int:
+        """The numbers of the largest matrix of weights that is used backwards."""
+        return max((m * n for m, n in pairwise(self.units[1:])), default=0)
 
     @cached_property
     def tiles(self) -> Table:

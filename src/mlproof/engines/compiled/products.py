@@ -3,7 +3,7 @@
     n  rows    X  (n, fan_in)    W  (fan_in, fan_out), as theta stores it
                                  A  (n, fan_out)
 
-Each is one BLAS call, or loops where the call would take longer than the product.
+Each is made by the kernel of microkernel.py, or by BLAS where that takes less time.
 """
 
 from typing import Any
@@ -11,7 +11,8 @@ from typing import Any
 from numba import carray
 
 from mlproof.engines.compiled.machine import address_of, gemm, pointer_to
-from mlproof.engines.compiled.plan import by_loops
+from mlproof.engines.compiled.microkernel import product
+from mlproof.engines.compiled.plan import by_blas
 from mlproof.engines.compiled.toolchain import part
 
 N, T = ord("N"), ord("T")
@@ -30,12 +31,20 @@ def flat(matrix: Any) -> Any:
     return carray(pointer_to(matrix, 0), matrix.size)
 
 
-_by_loops: Any = part(by_loops)
+_by_blas: Any = part(by_blas)
 
 
 @part
-def _dot_rows(X: Any, W: Any, A: Any) -> None:
-    """A = X W for a single output, four rows at a time."""
+def add_biases(A: Any, b: Any) -> None:
+    """Each row of A plus b."""
+    for i in range(A.shape[0]):
+        for j in range(A.shape[1]):
+            A[i, j] += b[j]
+
+
+@part
+def _dot_rows(X: Any, W: Any, b: Any, A: Any) -> None:
+    """A = X W + b for a single output, four rows at a time."""
     rows, fan_in = X.shape
     zero = A.dtype.type(0)
     whole = rows - rows % 4
@@ -47,38 +56,23 @@ def _dot_rows(X: Any, W: Any, A: Any) -> None:
             a_1 += X[i + 1, k] * w
             a_2 += X[i + 2, k] * w
             a_3 += X[i + 3, k] * w
-        A[i, 0], A[i + 1, 0], A[i + 2, 0], A[i + 3, 0] = a_0, a_1, a_2, a_3
+        A[i, 0], A[i + 1, 0] = a_0 + b[0], a_1 + b[0]
+        A[i + 2, 0], A[i + 3, 0] = a_2 + b[0], a_3 + b[0]
     for i in range(whole, rows):
         a = zero
         for k in range(fan_in):
             a += X[i, k] * W[k, 0]
-        A[i, 0] = a
+        A[i, 0] = a + b[0]
 
 
 @part
-def forwards(X: Any, W: Any, A: Any) -> None:
-    """A = X W: the pre-activations but for the biases, which units.py adds."""
+def forwards(X: Any, W: Any, b: Any, A: Any) -> None:
+    """A = X W + b  (D.1)."""
     rows, fan_in = X.shape
-    fan_out = W.shape[1]
+    fan_out, size = W.shape[1], W.itemsize
     if fan_out == 1:
-        _dot_rows(X, W, A)
-    elif _by_loops(rows, fan_in, fan_out):
-        # Two inputs at a time: A is read and written half as often.
-        single = fan_in & 1
-        for i in range(rows):
-            if single:
-                x = X[i, 0]
-                for j in range(fan_out):
-                    A[i, j] = x * W[0, j]
-            else:
-                x, x_1 = X[i, 0], X[i, 1]
-                for j in range(fan_out):
-                    A[i, j] = x * W[0, j] + x_1 * W[1, j]
-            for k in range(2 - single, fan_in, 2):
-                x, x_1 = X[i, k], X[i, k + 1]
-                for j in range(fan_out):
-                    A[i, j] += x * W[k, j] + x_1 * W[k + 1, j]
-    else:
+        _dot_rows(X, W, b, A)
+    elif _by_blas(rows, fan_in, fan_out):
         # BLAS counts by columns, and so sees the transposed matrices: A' = W' X'.
         gemm(
             N,
@@ -94,26 +88,39 @@ def forwards(X: Any, W: Any, A: Any) -> None:
             address_of(A),
             fan_out,
         )
+        add_biases(A, b)
+    else:
+        product(
+            address_of(b),
+            0,
+            address_of(X),
+            fan_in * size,
+            size,
+            address_of(W),
+            fan_out * size,
+            A,
+            fan_in,
+        )
 
 
 @part
-def backwards(G: Any, W: Any, grad_X: Any) -> None:
-    """grad_X = G W'  (D.5)."""
+def _transpose(W: Any, W_T: Any) -> None:
+    """W_T = W'."""
+    fan_in, fan_out = W.shape
+    # Eight rows at a time, so that what is read stays in the cache.
+    for first in range(0, fan_in, 8):
+        last = min(first + 8, fan_in)
+        for j in range(fan_out):
+            for k in range(first, last):
+                W_T[j, k] = W[k, j]
+
+
+@part
+def backwards(G: Any, W: Any, W_T: Any, grad_X: Any) -> None:
+    """grad_X = G W'  (D.5); W_T, of the shape of W', is overwritten."""
     rows, fan_out = G.shape
-    fan_in = W.shape[0]
-    if fan_out == 1:
-        for i in range(rows):
-            g = G[i, 0]
-            for k in range(fan_in):
-                grad_X[i, k] = g * W[k, 0]
-    elif _by_loops(rows, fan_in, fan_out):
-        for i in range(rows):
-            for k in range(fan_in):
-                total = G[i, 0] * W[k, 0]
-                for j in range(1, fan_out):
-                    total += G[i, j] * W[k, j]
-                grad_X[i, k] = total
-    else:
+    fan_in, size = W.shape[0], W.itemsize
+    if _by_blas(rows, fan_in, fan_out):
         gemm(
             T,
             N,
@@ -128,46 +135,32 @@ def backwards(G: Any, W: Any, grad_X: Any) -> None:
             address_of(grad_X),
             fan_in,
         )
+    else:
+        _transpose(W, W_T)
+        product(
+            0,
+            0,
+            address_of(G),
+            fan_out * size,
+            size,
+            address_of(W_T),
+            fan_in * size,
+            grad_X,
+            fan_out,
+        )
 
 
 @part
 def weights_gradient(X: Any, first: int, last: int, G: Any, grad_W: Any) -> None:
     """grad_W = X' G for the inputs from first up to last  (D.4)."""
     rows, fan_in = X.shape
-    fan_out = G.shape[1]
-    inputs = last - first
+    fan_out, inputs, size = G.shape[1], last - first, X.itemsize
+    X_at = address_of(X) + first * size
     if fan_out == 1:
-        # Four rows at a time: grad_W is read and written a quarter as often.
-        for k in range(inputs):
-            grad_W[k, 0] = 0
-        whole = rows - rows % 4
-        for i in range(0, whole, 4):
-            g_0, g_1, g_2, g_3 = G[i, 0], G[i + 1, 0], G[i + 2, 0], G[i + 3, 0]
-            for k in range(inputs):
-                grad_W[k, 0] += (g_0 * X[i, first + k] + g_1 * X[i + 1, first + k]) + (
-                    g_2 * X[i + 2, first + k] + g_3 * X[i + 3, first + k]
-                )
-        for i in range(whole, rows):
-            for k in range(inputs):
-                grad_W[k, 0] += G[i, 0] * X[i, first + k]
-    elif _by_loops(rows, inputs, fan_out):
-        for k in range(inputs):
-            for j in range(fan_out):
-                grad_W[k, j] = 0
-        whole = rows - rows % 4
-        for i in range(0, whole, 4):
-            for k in range(first, last):
-                x_0, x_1, x_2, x_3 = X[i, k], X[i + 1, k], X[i + 2, k], X[i + 3, k]
-                for j in range(fan_out):
-                    grad_W[k - first, j] += (x_0 * G[i, j] + x_1 * G[i + 1, j]) + (
-                        x_2 * G[i + 2, j] + x_3 * G[i + 3, j]
-                    )
-        for i in range(whole, rows):
-            for k in range(first, last):
-                x = X[i, k]
-                for j in range(fan_out):
-                    grad_W[k - first, j] += x * G[i, j]
-    else:
+        # The same numbers as grad_W' = G' X, which has full vectors.
+        grad_row = view(flat(grad_W), 0, 1, inputs)
+        product(0, 0, address_of(G), 0, size, X_at, fan_in * size, grad_row, rows)
+    elif _by_blas(rows, inputs, fan_out):
         gemm(
             N,
             T,
@@ -177,10 +170,22 @@ def weights_gradient(X: Any, first: int, last: int, G: Any, grad_W: Any) -> None
             G[0, 0],
             address_of(G),
             fan_out,
-            address_of(X[:, first:]),
+            X_at,
             fan_in,
             address_of(grad_W),
             fan_out,
+        )
+    else:
+        product(
+            0,
+            0,
+            X_at,
+            size,
+            fan_in * size,
+            address_of(G),
+            fan_out * size,
+            grad_W,
+            rows,
         )
 
 

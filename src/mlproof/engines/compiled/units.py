@@ -19,37 +19,23 @@ SOFTMAX, LOGISTIC = range(2)
 
 
 @part
-def add_biases(A: Any, b: Any) -> None:
-    """Each row of A plus b."""
-    for i in range(A.shape[0]):
-        for j in range(A.shape[1]):
-            A[i, j] += b[j]
-
-
-@part
-def activate(activation: int, A: Any, b: Any, H: Any) -> None:
-    """h_s = f(h_a) into H, for the pre-activations h_a = A + b  (D.1).
+def activate(activation: int, A: Any, H: Any) -> None:
+    """h_s = f(h_a) into H, for the pre-activations h_a in A  (D.1).
 
     A becomes f'(h_a), which is all that backward needs, or, where f' can be told from
     h_s, is left.  The conditions are those of functions.py: NaN stays NaN, and the
     derivative at a kink is the same one.
     """
-    rows, width = A.shape
     zero, one, two = A.dtype.type(0), A.dtype.type(1), A.dtype.type(2)
-    if activation == RECT:
-        for i in range(rows):
-            for j in range(width):
-                x = A[i, j] + b[j]
-                H[i, j] = zero if x <= zero else x  # (Q1.7)
-        return
-    add_biases(A, b)
-    if activation == IDENTITY:
-        for i in range(rows):
-            for j in range(width):
-                H[i, j] = A[i, j]
-        return
     h_a, h_s = flat(A), flat(H)
-    if activation == TANH:
+    if activation == RECT:
+        for i in range(h_a.size):
+            x = h_a[i]
+            h_s[i] = zero if x <= zero else x  # (Q1.7)
+    elif activation == IDENTITY:
+        for i in range(h_a.size):
+            h_s[i] = h_a[i]
+    elif activation == TANH:
         for i in range(h_a.size):
             x = h_a[i]
             e = exp(-two * abs(x))

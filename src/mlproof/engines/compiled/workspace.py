@@ -35,6 +35,9 @@ class Workspace:
         # The gradients of both halves of a batch, where threads exchange them.
         n_theta = int(plan.tiles[:, SIZE].sum()) if self._apart else 0
         self.halves = vector(2 * n_theta, dtype).reshape(2, n_theta)
+        self._transposed = vector(n_threads * plan.transposed_size, dtype).reshape(
+            n_threads, plan.transposed_size
+        )
         self._top = np.empty(rows, dtype=np.int64)
         self._risks = np.zeros((2, n_chunks + len(plan.tiles)))
         self._cuts: dict[tuple[int, ...], Table] = {}
@@ -78,6 +81,7 @@ class Workspace:
         return (
             self._work,
             self._sums,
+            self._transposed,
             self._top,
             self._risks,
             self.totals,

@@ -1,0 +1,235 @@
+"""A matrix product, block by block in the registers of the processor.
+
+    C = S + A B      C  (rows, columns)   A  (rows, depth)   B  (depth, columns)
+
+A block of C has up to ROWS rows and up to VECTORS vectors of columns.  For each index
+of depth the vectors of B are loaded once, and multiplied by one number of A for each
+row; the sums begin with S.  Numba turns loops into vector instructions by itself, but
+it neither holds a block in registers nor fills a vector with the last columns of a
+narrow matrix, and these two make the speed of a product.
+
+Libraries of BLAS have such a kernel too (Van Zee and van de Geijn 2015, "BLIS: a
+framework for rapidly instantiating BLAS functionality"), and first copy A and B into
+the order in which it reads them.  Here the rows are those of a chunk, too few for a
+copy to be worth its time.
+"""
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.core.registry import cpu_target
+from numba.extending import intrinsic
+
+from mlproof.engines.compiled.machine import address_of
+from mlproof.engines.compiled.toolchain import part
+
+
+def _vectors() -> tuple[int, int]:
+    """The bytes of a vector, and how many of them a row of a block has."""
+    _, _, features = cpu_target.target_context.codegen().magic_tuple()
+    if "+avx512f" in features.split(","):
+        return 64, 4
+    return (32 if "+avx2" in features.split(",") else 16), 2
+
+
+ROWS = 4
+VECTOR_BYTES, VECTORS = _vectors()
+# A deeper product is made piece by piece: what a piece reads of B stays in the cache.
+DEPTH = 400
+
+_I32, _I64 = ir.IntType(32), ir.IntType(64)
+
+
+class _Vectors:
+    """Instructions on the vectors of a row: full ones, and a last one that may not."""
+
+    def __init__(
+        self, context: Any, builder: Any, like: Any, n: int, columns: Any
+    ) -> None:
+        self.builder, self.n, self.size = builder, n, like.bitwidth // 8
+        self.lanes = VECTOR_BYTES // self.size
+        self.real = context.get_value_type(like)
+        self.type = ir.VectorType(self.real, self.lanes)
+        self.zero = ir.Constant(self.type, [0.0] * self.lanes)
+        lanes = ir.Constant(ir.VectorType(_I64, self.lanes), list(range(self.lanes)))
+        left = builder.sub(columns, _I64((n - 1) * self.lanes))
+        self.mask = builder.icmp_signed("<", lanes, self.filled(left))
+
+    def filled(self, value: Any) -> Any:
+        """A vector of equal numbers."""
+        empty = ir.Constant(ir.VectorType(value.type, self.lanes), ir.Undefined)
+        zeros = ir.Constant(ir.VectorType(_I32, self.lanes), [0] * self.lanes)
+        first = self.builder.insert_element(empty, value, _I32(0))
+        return self.builder.shuffle_vector(first, first, zeros)
+
+    def number(self, address: Any) -> Any:
+        """The number at this address, in every lane."""
+        pointer = self.builder.inttoptr(address, self.real.as_pointer())
+        return self.filled(self.builder.load(pointer))
+
+    def load(self, address: Any) -> list[Any]:
+        *full, last = self._pointers(address)
+        values = [self.builder.load(pointer, align=self.size) for pointer in full]
+        arguments = last, _I32(self.size), self.mask, self.zero
+        return [*values, self._masked("load", self.type, arguments)]
+
+    def store(self, values: list[Any], address: Any) -> None:
+        *full, last = self._pointers(address)
+        for value, pointer in zip(values, full, strict=False):
+            self.builder.store(value, pointer, align=self.size)
+        arguments = values[-1], last, _I32(self.size), self.mask
+        self._masked("store", ir.VoidType(), arguments)
+
+    def multiply_add(self, number: Any, values: Any, sums: Any) -> Any:
+        """The sum of number * values and sums, rounded once where the processor can."""
+        product = self.builder.fmul(number, values, flags=("contract",))
+        return self.builder.fadd(product, sums, flags=("contract",))
+
+    def _pointers(self, address: Any) -> list[Any]:
+        first = self.builder.inttoptr(address, self.type.as_pointer())
+        return [self.builder.gep(first, [_I32(j)]) for j in range(self.n)]
+
+    def _masked(self, verb: str, result: Any, arguments: tuple[Any, ...]) -> Any:
+        name = f"llvm.masked.{verb}.v{self.lanes}f{8 * self.size}.p0"
+        signature = ir.FunctionType(result, [argument.type for argument in arguments])
+        function = cgutils.get_or_insert_function(self.builder.module, signature, name)
+        return self.builder.call(function, arguments)
+
+
+def _block_of(vectors: int) -> Any:
+    """The kernel for blocks of so many vectors of columns."""
+
+    def block(
+        typingctx: Any,
+        like: Any,
+        S: Any,
+        S_step: Any,
+        A: Any,
+        A_row: Any,
+        A_depth: Any,
+        B: Any,
+        B_step: Any,
+        C: Any,
+        C_step: Any,
+        rows: Any,
+        columns: Any,
+        depth: Any,
+    ) -> Any:
+        """All by address, the steps in bytes; no S where its address is 0."""
+        if getattr(like, "dtype", None) not in (types.float32, types.float64):
+            return None
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            _, S, S_step, A, A_row, A_depth, B, B_step, C, C_step = args[:10]
+            rows, columns, depth = args[10:]
+            vector = _Vectors(context, builder, like.dtype, vectors, columns)
+
+            def at(address: Any, step: Any, index: Any) -> Any:
+                return builder.add(address, builder.mul(step, index))
+
+            # Of a block that has fewer rows the last stands for those it lacks.
+            last = builder.sub(rows, _I64(1))
+            row = [_I64(0)]
+            for i in range(1, ROWS):
+                inside = builder.icmp_signed("<", _I64(i), last)
+                row.append(builder.select(inside, _I64(i), last))
+            begin = [at(A, A_row, i) for i in row]
+            sums = [
+                [cgutils.alloca_once(builder, vector.type) for _ in range(vectors)]
+                for _ in row
+            ]
+
+            def keep(i: int, values: list[Any]) -> None:
+                for value, slot in zip(values, sums[i], strict=True):
+                    builder.store(value, slot)
+
+            with builder.if_else(cgutils.is_null(builder, S)) as (zeros, given):
+                with zeros:
+                    for i in range(ROWS):
+                        keep(i, [vector.zero] * vectors)
+                with given:
+                    for i in range(ROWS):
+                        keep(i, vector.load(at(S, S_step, row[i])))
+            with cgutils.for_range(builder, depth) as loop:
+                values = vector.load(at(B, B_step, loop.index))
+                for i in range(ROWS):
+                    number = vector.number(at(begin[i], A_depth, loop.index))
+                    for value, slot in zip(values, sums[i], strict=True):
+                        total = vector.multiply_add(number, value, builder.load(slot))
+                        builder.store(total, slot)
+            for i in range(ROWS):
+                values = [builder.load(slot) for slot in sums[i]]
+                vector.store(values, at(C, C_step, row[i]))
+            return context.get_dummy_value()
+
+        return types.void(like, *[types.int64] * 12), generate
+
+    return intrinsic(block)
+
+
+_block_1, _block_2 = _block_of(1), _block_of(2)
+# Not every processor has the registers for wider ones, which are then never called.
+_block_3, _block_4 = _block_of(min(3, VECTORS)), _block_of(min(4, VECTORS))
+
+
+@part
+def product(
+    S: int,
+    S_step: int,
+    A: int,
+    A_row: int,
+    A_depth: int,
+    B: int,
+    B_step: int,
+    C: Any,
+    depth: int,
+) -> None:
+    """C = S + A B, where C is a matrix and the others are addresses.
+
+    A has a step from row to row and one along the depth, so that it may be transposed;
+    S and B lie row by row.  Steps are in bytes.  S is left out if its address is 0.
+    The order in which a number of C is added up depends on the depth alone.
+    """
+    rows, columns = C.shape
+    size = C.itemsize
+    lanes = VECTOR_BYTES // size
+    n_vectors = (columns + lanes - 1) // lanes
+    n_panels = (n_vectors + VECTORS - 1) // VECTORS
+    n_pieces = (depth + DEPTH - 1) // DEPTH
+    C_at, C_step = address_of(C), columns * size
+    for panel in range(n_panels):
+        v = panel * n_vectors // n_panels
+        vectors = (panel + 1) * n_vectors // n_panels - v
+        width, at = min(vectors * lanes, columns - v * lanes), v * VECTOR_BYTES
+        for piece in range(n_pieces):
+            k = piece * depth // n_pieces
+            length = (piece + 1) * depth // n_pieces - k
+            for i in range(0, rows, ROWS):
+                start, start_step = C_at + i * C_step + at, C_step
+                if piece == 0:
+                    start, start_step = S + i * S_step + at if S else 0, S_step
+                place = (
+                    C,
+                    start,
+                    start_step,
+                    A + i * A_row + k * A_depth,
+                    A_row,
+                    A_depth,
+                    B + k * B_step + at,
+                    B_step,
+                    C_at + i * C_step + at,
+                    C_step,
+                    min(ROWS, rows - i),
+                    width,
+                    length,
+                )
+                if vectors == 1:
+                    _block_1(*place)
+                elif vectors == 2:
+                    _block_2(*place)
+                elif vectors == 3:
+                    _block_3(*place)
+                else:
+                    _block_4(*place)
