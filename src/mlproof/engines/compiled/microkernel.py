@@ -43,7 +43,7 @@ _I32, _I64 = ir.IntType(32), ir.IntType(64)
 
 
 class _Vectors:
-    """Instructions on the vectors of a row: full ones, and a last one that may not."""
+    """Instructions on the vectors of a row: the last of which may be shorter."""
 
     def __init__(
         self, context: Any, builder: Any, like: Any, n: int, columns: Any

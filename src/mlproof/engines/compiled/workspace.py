@@ -35,6 +35,7 @@ class Workspace:
         # The gradients of both halves of a batch, where threads exchange them.
         n_theta = int(plan.tiles[:, SIZE].sum()) if self._apart else 0
         self.halves = vector(2 * n_theta, dtype).reshape(2, n_theta)
+        # The weights of a layer the other way round, for each thread.
         self._transposed = vector(n_threads * plan.transposed_size, dtype).reshape(
             n_threads, plan.transposed_size
         )
