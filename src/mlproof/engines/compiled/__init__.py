@@ -7,10 +7,12 @@ threads.  From above:
     team, barrier                 keep the threads together
     epoch, sparse_epoch           go through the batches
     gather, products, units       work on the rows of a chunk
-    update, sparse_rows           work on a tile of theta, or on rows of it
+    update, sparse_rows,          work on a tile of theta, or on rows of it
+      batch_columns
     passes, plan, workspace,      say where everything lies, and hand it to the kernels
       ledger, data, state
-    microkernel, elementary       the arithmetic of products and of exp and log
+    microkernel, weighted_rows,   the arithmetic of products and of exp and log
+      elementary
     toolchain, machine, linking   what Numba lacks for the purpose
 """
 
@@ -45,6 +47,9 @@ from mlproof.penalties import Penalty, no_penalty
 # Ctrl-C and the progress bar are answered between two calls of a kernel.
 SECONDS_PER_CALL = 0.05
 
+# How many times as long a multiplication takes where examples are sparse.
+SPARSE_COST = 5
+
 _compiled: set[Any] = set()  # the kernels, and the dtypes they are ready for
 
 
@@ -58,7 +63,7 @@ class CompiledEngine:
         self._teams: dict[int, Team] = {}
         self._workspace: Workspace | None = None
         self._data: tuple[Examples, Data] | None = None
-        self._ledger: tuple[Data, int, Ledger] | None = None
+        self._ledger: tuple[Data, int, int, Ledger] | None = None
         self._seconds_per_batch = 0.0
 
     # ---- predicting, and single gradients -------------------------------------------
@@ -146,7 +151,7 @@ class CompiledEngine:
         if mode is None:
             epoch_pass = DensePass(*arguments)
         else:
-            ledger = self._ledger_for(data, theta, min(batch_size, n))
+            ledger = self._ledger_for(data, theta, workspace)
             team = self._team(
                 self._threads_for(self.network.units[0] * self.network.units[1])
             )
@@ -245,7 +250,10 @@ class CompiledEngine:
         if last is not None and last.fits(plan, theta.dtype, rows):
             return last
         products = rows * products_per_row(self.network.units, examples.X)
-        n_threads = self._threads_for(products)
+        # Rows of weights that lie anywhere in memory take their time.
+        n_threads = self._threads_for(
+            SPARSE_COST * products if plan.sparse else products
+        )
         self._workspace = Workspace(self.network, plan, theta.dtype, rows, n_threads)
         return self._workspace
 
@@ -255,12 +263,13 @@ class CompiledEngine:
     def _team(self, n_threads: int) -> Team:
         return self._teams.setdefault(n_threads, Team(n_threads))
 
-    def _ledger_for(self, data: Data, theta: Array, rows: int) -> Ledger:
+    def _ledger_for(self, data: Data, theta: Array, workspace: Workspace) -> Ledger:
+        of = data, workspace.rows, workspace.n_threads
         last = self._ledger
-        if last is None or last[0] is not data or last[1] != rows:
-            ledger = Ledger(data.X[0], self.network.units[0], rows, theta.dtype)
-            self._ledger = last = data, rows, ledger
-        return last[2]
+        if last is None or last[0] is not data or last[1:3] != of[1:]:
+            ledger = Ledger(data.X[0], self.network.units[0], of[1], theta.dtype, of[2])
+            self._ledger = last = *of, ledger
+        return last[3]
 
 
 def _writable(theta: Array) -> Array:

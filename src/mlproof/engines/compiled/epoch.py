@@ -25,7 +25,7 @@ from mlproof.engines.compiled.plan import (
     SIZE,
     W_AT,
 )
-from mlproof.engines.compiled.products import add_biases, backwards, forwards, view
+from mlproof.engines.compiled.products import backwards, forwards, view
 from mlproof.engines.compiled.toolchain import kernel, part
 from mlproof.engines.compiled.units import (
     SOFTMAX,
@@ -65,7 +65,7 @@ def forward(
 ) -> None:
     """From the rows of X to their logits  (D.1, D.2).
 
-    Unless X is dense, its product with the weights of the first layer is there already.
+    Unless X is dense, the pre-activations of the first layer are there already.
     """
     last = layers.shape[0] - 1
     for k in range(last + 1):
@@ -76,8 +76,6 @@ def forward(
             W = view(theta, layers[k, W_AT], fan_in, fan_out)
             X = view(work, layers[k, IN_AT] * capacity + start * fan_in, rows, fan_in)
             forwards(X, W, b, A)
-        else:
-            add_biases(A, b)
         if k < last:
             at = layers[k + 1, IN_AT] * capacity + start * fan_out
             activate(activation, A, view(work, at, rows, fan_out))

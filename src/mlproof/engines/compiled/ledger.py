@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 
 from mlproof.engines.compiled import barrier
+from mlproof.engines.compiled.batch_columns import NO_SLOT, STEPS_DONE
 from mlproof.engines.compiled.plan import Table
 from mlproof.engines.compiled.sparse_epoch import close_ledger
-from mlproof.engines.compiled.sparse_rows import NOTHING_YET, STEPS_DONE
+from mlproof.engines.compiled.sparse_rows import NOTHING_YET
 from mlproof.engines.compiled.team import Team
 from mlproof.functions import Array
 from mlproof.parameters import vector
@@ -17,49 +18,59 @@ from mlproof.parameters import vector
 STEPS = 512
 # Parts of the columns whose penalties are added up one after the other.
 BLOCKS = 64
+# Numbers from one thread's counters to the next: no line of the cache belongs to two.
+COUNTERS_APART = 16
 
 
 class Ledger:
-    """For a sparse X and batches of so many rows: tables that outlive an epoch."""
+    """For a sparse X and batches of so many rows: tables that outlive an epoch.
 
-    def __init__(self, indptr: Table, n_columns: int, rows: int, dtype: Any) -> None:
+    Each thread has its own of all but the last.
+    """
+
+    def __init__(
+        self, indptr: Table, n_columns: int, rows: int, dtype: Any, n_threads: int
+    ) -> None:
         n_entries = int(np.sort(np.diff(indptr))[::-1][:rows].sum())
-        n_slots = min(n_entries, n_columns)
-        self._slot_of = np.full(n_columns, -1, dtype=np.int64)
-        self._touched = np.empty(n_slots, dtype=np.int64)
-        self._starts = np.zeros(n_slots + 1, dtype=np.int64)
-        self._members = np.empty(n_entries, dtype=np.int64)
-        self._values = np.empty(n_entries, dtype=dtype)
-        self._counters = np.zeros(2, dtype=np.int64)
-        self._last_step = np.zeros(n_columns, dtype=np.int64)
-        shape = STEPS + 1, len(NOTHING_YET)
+        n_own = -(-n_columns // n_threads)
+        n_slots = min(n_entries, n_own)
+        self._marks = np.full((n_threads, n_own, 2), (NO_SLOT, 0), dtype=np.int32)
+        self._touched = np.empty((n_threads, n_slots), dtype=np.int32)
+        self._starts = np.zeros((n_threads, n_slots + 1), dtype=np.int64)
+        self._met = np.empty((n_threads, n_entries, 2), dtype=np.int32)
+        self._met_values = np.empty((n_threads, n_entries), dtype=dtype)
+        self._members = np.empty((n_threads, n_entries), dtype=np.int32)
+        self._values = np.empty((n_threads, n_entries), dtype=dtype)
+        self._counters = np.zeros((n_threads, COUNTERS_APART), dtype=np.int64)
+        self._owed = np.zeros((n_threads, n_own))
+        shape = n_threads, STEPS + 1, len(NOTHING_YET)
         self._lines = vector(math.prod(shape), np.float64).reshape(shape)
-        self._settled = np.zeros(n_slots)
         self._settled_by_block = np.zeros(min(BLOCKS, n_columns))
         self._begin()
 
     def _begin(self) -> None:
-        self._counters[STEPS_DONE] = 0
+        self._counters[:, STEPS_DONE] = 0
         self._lines[:] = NOTHING_YET
 
     @property
     def buffers(self) -> tuple[Any, ...]:
         """The last arguments of the kernel."""
         return (
-            self._slot_of,
+            self._marks,
             self._touched,
             self._starts,
+            self._met,
+            self._met_values,
             self._members,
             self._values,
             self._counters,
-            self._last_step,
+            self._owed,
             self._lines,
-            self._settled,
         )
 
     @property
     def steps_left(self) -> int:
-        return STEPS - int(self._counters[STEPS_DONE])
+        return STEPS - int(self._counters[0, STEPS_DONE])
 
     def close(self, mode: int, W: Array, V: Array, team: Team) -> float:
         """Bring every row up to date and begin anew; what the penalty of all rows was.
@@ -68,7 +79,13 @@ class Ledger:
         that of the first layer's weights in all steps since the ledger was opened,
         each times the examples of its batch, but for what the kernel has counted.
         """
-        arguments = self._last_step, self._lines, self._counters, self._settled_by_block
+        arguments = (
+            self._marks,
+            self._owed,
+            self._lines,
+            self._counters,
+            self._settled_by_block,
+        )
         team.run(
             lambda thread: close_ledger(thread, team.n_threads, mode, W, V, *arguments),
             barrier.new(),

@@ -39,10 +39,10 @@ VECTOR_BYTES, VECTORS = _vectors()
 # A deeper product is made piece by piece: what a piece reads of B stays in the cache.
 DEPTH = 400
 
-_I32, _I64 = ir.IntType(32), ir.IntType(64)
+I32, I64 = ir.IntType(32), ir.IntType(64)
 
 
-class _Vectors:
+class Vectors:
     """Instructions on the vectors of a row: the last of which may be shorter."""
 
     def __init__(
@@ -53,15 +53,15 @@ class _Vectors:
         self.real = context.get_value_type(like)
         self.type = ir.VectorType(self.real, self.lanes)
         self.zero = ir.Constant(self.type, [0.0] * self.lanes)
-        lanes = ir.Constant(ir.VectorType(_I64, self.lanes), list(range(self.lanes)))
-        left = builder.sub(columns, _I64((n - 1) * self.lanes))
+        lanes = ir.Constant(ir.VectorType(I64, self.lanes), list(range(self.lanes)))
+        left = builder.sub(columns, I64((n - 1) * self.lanes))
         self.mask = builder.icmp_signed("<", lanes, self.filled(left))
 
     def filled(self, value: Any) -> Any:
         """A vector of equal numbers."""
         empty = ir.Constant(ir.VectorType(value.type, self.lanes), ir.Undefined)
-        zeros = ir.Constant(ir.VectorType(_I32, self.lanes), [0] * self.lanes)
-        first = self.builder.insert_element(empty, value, _I32(0))
+        zeros = ir.Constant(ir.VectorType(I32, self.lanes), [0] * self.lanes)
+        first = self.builder.insert_element(empty, value, I32(0))
         return self.builder.shuffle_vector(first, first, zeros)
 
     def number(self, address: Any) -> Any:
@@ -72,14 +72,14 @@ class _Vectors:
     def load(self, address: Any) -> list[Any]:
         *full, last = self._pointers(address)
         values = [self.builder.load(pointer, align=self.size) for pointer in full]
-        arguments = last, _I32(self.size), self.mask, self.zero
+        arguments = last, I32(self.size), self.mask, self.zero
         return [*values, self._masked("load", self.type, arguments)]
 
     def store(self, values: list[Any], address: Any) -> None:
         *full, last = self._pointers(address)
         for value, pointer in zip(values, full, strict=False):
             self.builder.store(value, pointer, align=self.size)
-        arguments = values[-1], last, _I32(self.size), self.mask
+        arguments = values[-1], last, I32(self.size), self.mask
         self._masked("store", ir.VoidType(), arguments)
 
     def multiply_add(self, number: Any, values: Any, sums: Any) -> Any:
@@ -89,7 +89,7 @@ class _Vectors:
 
     def _pointers(self, address: Any) -> list[Any]:
         first = self.builder.inttoptr(address, self.type.as_pointer())
-        return [self.builder.gep(first, [_I32(j)]) for j in range(self.n)]
+        return [self.builder.gep(first, [I32(j)]) for j in range(self.n)]
 
     def _masked(self, verb: str, result: Any, arguments: tuple[Any, ...]) -> Any:
         name = f"llvm.masked.{verb}.v{self.lanes}f{8 * self.size}.p0"
@@ -124,17 +124,17 @@ def _block_of(vectors: int) -> Any:
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             _, S, S_step, A, A_row, A_depth, B, B_step, C, C_step = args[:10]
             rows, columns, depth = args[10:]
-            vector = _Vectors(context, builder, like.dtype, vectors, columns)
+            vector = Vectors(context, builder, like.dtype, vectors, columns)
 
             def at(address: Any, step: Any, index: Any) -> Any:
                 return builder.add(address, builder.mul(step, index))
 
             # Of a block that has fewer rows the last stands for those it lacks.
-            last = builder.sub(rows, _I64(1))
-            row = [_I64(0)]
+            last = builder.sub(rows, I64(1))
+            row = [I64(0)]
             for i in range(1, ROWS):
-                inside = builder.icmp_signed("<", _I64(i), last)
-                row.append(builder.select(inside, _I64(i), last))
+                inside = builder.icmp_signed("<", I64(i), last)
+                row.append(builder.select(inside, I64(i), last))
             begin = [at(A, A_row, i) for i in row]
             sums = [
                 [cgutils.alloca_once(builder, vector.type) for _ in range(vectors)]

@@ -1,9 +1,10 @@
 """The same pass over sparse examples: the first layer alone is treated otherwise.
 
-Before the two halves of epoch.py, the batch is turned round to columns and the rows it
-touches are brought up to date; in the second half the threads share those rows and the
-tiles of the other layers.  Where every row changes at every step, under an L1 penalty
-and by the exact Adam, the first layer has tiles too, and only its gradient is sparse.
+Before the two halves of epoch.py, each thread turns the batch round to its own columns,
+and brings their rows of weights up to date; in the second half it changes these rows
+and its share of the tiles of the other layers.  Where every row changes at every step,
+under an L1 penalty and by the exact Adam, the first layer has tiles too, and only its
+gradient is sparse.
 """
 
 from typing import Any
@@ -11,6 +12,17 @@ from typing import Any
 import numpy as np
 
 from mlproof.engines.compiled.barrier import meet
+from mlproof.engines.compiled.batch_columns import (
+    LAST_STEP,
+    NO_SLOT,
+    SLOT,
+    STEPS_DONE,
+    TOUCHED,
+    dealer,
+    dealt,
+    forget_batch,
+    index_batch,
+)
 from mlproof.engines.compiled.epoch import (
     ALPHA,
     BATCH_SIZE,
@@ -18,7 +30,6 @@ from mlproof.engines.compiled.epoch import (
     L1,
     L2,
     N_THREADS,
-    RISK,
     RULE,
     add_up,
     change,
@@ -28,6 +39,7 @@ from mlproof.engines.compiled.epoch import (
 )
 from mlproof.engines.compiled.machine import borrow, prefetch
 from mlproof.engines.compiled.plan import (
+    B_AT,
     FAN_IN,
     FAN_OUT,
     FIRST,
@@ -40,17 +52,12 @@ from mlproof.engines.compiled.products import view
 from mlproof.engines.compiled.sparse_rows import (
     DEFERRED,
     EVERY_ROW,
-    STEPS_DONE,
-    TOUCHED,
-    forget_batch,
     forwards_sparse,
-    index_batch,
     owe,
     pass_step,
     recurrence,
     row_gradient,
     settle,
-    share_of_slots,
 )
 from mlproof.engines.compiled.toolchain import kernel, part
 from mlproof.engines.compiled.update import (
@@ -68,18 +75,20 @@ AHEAD, LINE = 8, 16
 
 @part
 def sparse_tile_gradient(
-    tile: Any, slot_of: Any, starts: Any, members: Any, values: Any, G: Any, grad: Any
+    tile: Any, marks: Any, starts: Any, members: Any, values: Any, G: Any, grad: Any
 ) -> None:
     """The gradient of a tile of the first layer, zero in the rows not touched."""
-    fan_out = G.shape[1]
+    fan_out, by = G.shape[1], dealer(marks.shape[0])
     for column in range(tile[FIRST], tile[LAST]):
         at = (column - tile[FIRST]) * fan_out
-        row, slot = grad[at : at + fan_out], slot_of[column]
-        if slot < 0:
+        owner, place = dealt(column, by)
+        row, slot = grad[at : at + fan_out], marks[owner, place, SLOT]
+        if slot == NO_SLOT:
             for j in range(fan_out):
                 row[j] = 0
         else:
-            row_gradient(starts[slot], starts[slot + 1], members, values, G, row)
+            begin, end = starts[owner, slot], starts[owner, slot + 1]
+            row_gradient(begin, end, members[owner], values[owner], G, row)
 
 
 @kernel
@@ -114,15 +123,16 @@ def sparse_epoch(
     totals: Any,
     barrier: Any,
     mode: int,
-    slot_of: Any,
-    touched: Any,
-    starts: Any,
-    members: Any,
-    values: Any,
-    counters: Any,
-    last_step: Any,
-    ledger: Any,
-    settled: Any,
+    every_marks: Any,
+    every_touched: Any,
+    every_starts: Any,
+    every_met: Any,
+    every_met_values: Any,
+    every_members: Any,
+    every_values: Any,
+    every_counters: Any,
+    every_owed: Any,
+    every_ledger: Any,
 ) -> None:
     """The part of one thread in these batches of the epoch; see ``epoch``."""
     order, indptr, indices, data = (
@@ -137,15 +147,23 @@ def sparse_epoch(
     theta, first, second = borrow(theta), borrow(first), borrow(second)
     work, sums, top, risks = borrow(work), borrow(sums), borrow(top), borrow(risks)
     shares, totals, barrier = borrow(shares), borrow(totals), borrow(barrier)
-    slot_of, touched, starts = borrow(slot_of), borrow(touched), borrow(starts)
-    members, values, counters = borrow(members), borrow(values), borrow(counters)
-    last_step, ledger, settled = borrow(last_step), borrow(ledger), borrow(settled)
+    every_marks, every_touched = borrow(every_marks), borrow(every_touched)
+    every_starts, every_members = borrow(every_starts), borrow(every_members)
+    every_values = borrow(every_values)
+    # What is this thread's own.
+    marks, touched = every_marks[thread], every_touched[thread]
+    starts, members = every_starts[thread], every_members[thread]
+    values, met = every_values[thread], borrow(every_met)[thread]
+    met_values = borrow(every_met_values)[thread]
+    counters, owed = borrow(every_counters)[thread], borrow(every_owed)[thread]
+    ledger = borrow(every_ledger)[thread]
 
     n_threads, capacity = network[N_THREADS], network[CAPACITY]
     batch_size, rule = network[BATCH_SIZE], network[RULE]
-    d, fan_out = layers[0, FAN_IN], layers[0, FAN_OUT]
+    d, fan_out, by = layers[0, FAN_IN], layers[0, FAN_OUT], dealer(n_threads)
     W = view(theta, layers[0, W_AT], d, fan_out)
     V = view(first, layers[0, W_AT], d, fan_out)
+    b = theta[layers[0, B_AT] : layers[0, B_AT] + fan_out]
     by_rows = mode != EVERY_ROW
     M = np.array([1.0, 0.0, 0.0, 1.0])  # rows are left as they are, unless deferred
     for batch in range(first_batch, last_batch):
@@ -162,37 +180,37 @@ def sparse_epoch(
         n_chunks = cut.size - 1
         risk_of = risks[t & 1]
 
-        if thread == 0:
-            index_batch(
-                rows,
-                indptr,
-                indices,
-                data,
-                slot_of,
-                touched,
-                starts,
-                members,
-                values,
-                counters,
-            )
-            if by_rows:
-                owe(n * l1, n * l2, ledger, counters)
-        if not meet(barrier, n_threads):
-            return
-        n_touched, now = counters[TOUCHED], counters[STEPS_DONE]
-        begin = share_of_slots(starts, n_touched, thread, n_threads)
-        end = share_of_slots(starts, n_touched, thread + 1, n_threads)
+        index_batch(
+            thread,
+            n_threads,
+            rows,
+            indptr,
+            indices,
+            data,
+            marks,
+            touched,
+            starts,
+            met,
+            met_values,
+            members,
+            values,
+            counters,
+        )
+        n_touched = counters[TOUCHED]
         if by_rows:
-            for slot in range(begin, end):
-                if slot + AHEAD < end:
+            owe(n * l1, n * l2, ledger, counters)
+            now = counters[STEPS_DONE]
+            for slot in range(n_touched):
+                if slot + AHEAD < n_touched:
                     at = layers[0, W_AT] + touched[slot + AHEAD] * fan_out
                     for j in range(0, fan_out, LINE):
                         prefetch(theta, at + j)
                         prefetch(first, at + j)
                 column = touched[slot]
-                line = ledger[last_step[column]]
-                settled[slot] = settle(line, mode, W[column], V[column])
-                last_step[column] = now + 1
+                _, place = dealt(column, by)
+                line = ledger[marks[place, LAST_STEP]]
+                owed[place] += settle(line, mode, W[column], V[column])
+                marks[place, LAST_STEP] = now + 1
             if not meet(barrier, n_threads):
                 return
 
@@ -203,7 +221,7 @@ def sparse_epoch(
             who = rows[start:stop]
             at = layers[0, OUT_AT] * capacity + start * fan_out
             A = view(work, at, stop - start, fan_out)
-            forwards_sparse(who, indptr, indices, data, W, A)
+            forwards_sparse(who, indptr, indices, data, W, b, A)
             risk_of[chunk] = through_the_network(
                 network,
                 layers,
@@ -225,8 +243,8 @@ def sparse_epoch(
         G = view(work, layers[0, OUT_AT] * capacity, n, fan_out)
         grad = sums[thread]
         if by_rows:
-            for slot in range(begin, end):
-                if rule == ADAM and slot + AHEAD < end:
+            for slot in range(n_touched):
+                if rule == ADAM and slot + AHEAD < n_touched:
                     at = layers[0, W_AT] + touched[slot + AHEAD] * fan_out
                     for j in range(0, fan_out, LINE):
                         prefetch(second, at + j)
@@ -239,7 +257,15 @@ def sparse_epoch(
         for i in range(shares[0, thread], shares[0, thread + 1]):
             tile = tiles[i]
             if tile[LAYER] == 0 and tile[FIRST] < d:
-                sparse_tile_gradient(tile, slot_of, starts, members, values, G, grad[0])
+                sparse_tile_gradient(
+                    tile,
+                    every_marks,
+                    every_starts,
+                    every_members,
+                    every_values,
+                    G,
+                    grad[0],
+                )
             else:
                 tile_gradient(layers, tile, cut, work, capacity, grad)
             risk_of[n_chunks + i] = change(
@@ -257,14 +283,12 @@ def sparse_epoch(
             )
         if not meet(barrier, n_threads):
             return
+        if by_rows:
+            if mode == DEFERRED:
+                recurrence(rule, rate, settings[DECAY_1], l2, M)
+            pass_step(M, ledger, counters)
+        forget_batch(n_threads, marks, touched, counters)
         if thread == 0:
-            if by_rows:
-                for slot in range(n_touched):
-                    totals[RISK] += settled[slot]
-                if mode == DEFERRED:
-                    recurrence(rule, rate, settings[DECAY_1], l2, M)
-                pass_step(M, ledger, counters)
-            forget_batch(slot_of, touched, counters)
             add_up(totals, risk_of, n_chunks + tiles.shape[0], n)
 
 
@@ -275,22 +299,28 @@ def close_ledger(
     mode: int,
     W: Any,
     V: Any,
-    last_step: Any,
+    marks: Any,
+    owed: Any,
     ledger: Any,
     counters: Any,
     settled: Any,
 ) -> None:
-    """Bring the rows of one thread up to date.
+    """Bring an equal share of the rows up to date.
 
     settled is (n_blocks,), the penalty of an equal share of the columns each: cut the
     same way for any number of threads.
     """
-    now, d, n_blocks = counters[STEPS_DONE], W.shape[0], settled.size
+    # The threads have kept the same ledger, each for its own columns.
+    lines, now = ledger[0], counters[0, STEPS_DONE]
+    d, n_blocks, by = W.shape[0], settled.size, dealer(marks.shape[0])
     for block in range(thread, n_blocks, n_threads):
         penalty = 0.0
         for column in range(block * d // n_blocks, (block + 1) * d // n_blocks):
-            if last_step[column] != now:
-                line = ledger[last_step[column]]
-                penalty += settle(line, mode, W[column], V[column])
-            last_step[column] = 0
+            owner, place = dealt(column, by)
+            penalty += owed[owner, place]
+            owed[owner, place] = 0
+            last = marks[owner, place, LAST_STEP]
+            if last != now:
+                penalty += settle(lines[last], mode, W[column], V[column])
+            marks[owner, place, LAST_STEP] = 0
         settled[block] = penalty

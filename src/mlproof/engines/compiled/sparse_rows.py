@@ -13,11 +13,12 @@ was in these steps is told then, too, from what the row was before them (O.5).
 
 from typing import Any
 
+from mlproof.engines.compiled.batch_columns import STEPS_DONE
+from mlproof.engines.compiled.machine import address_of
 from mlproof.engines.compiled.toolchain import part
 from mlproof.engines.compiled.update import NESTEROV
+from mlproof.engines.compiled.weighted_rows import weighted_rows
 
-# Counters of the ledger: rows touched by this batch, steps since it was opened.
-TOUCHED, STEPS_DONE = range(2)
 # A line of the ledger, one for each step: the matrix that brings a row from there to
 # now, and what w w, w v, v v and |w| there count in the penalty since then.
 W_W, W_V, V_W, V_V, OWES_WW, OWES_WV, OWES_VV, OWES_ABS = range(8)
@@ -29,90 +30,16 @@ EVERY_ROW, DEFERRED, TOUCHED_ONLY = range(3)
 
 
 @part
-def index_batch(
-    rows: Any,
-    indptr: Any,
-    indices: Any,
-    data: Any,
-    slot_of: Any,
-    touched: Any,
-    starts: Any,
-    members: Any,
-    values: Any,
-    counters: Any,
-) -> None:
-    """Turn a batch round: for each column it touches, its entries, in order of rows.
-
-    The columns are numbered in the order in which the batch meets them: these numbers
-    are their slots, which slot_of tells for each column, -1 for none.
-    """
-    n_touched = 0
-    for i in range(rows.size):
-        for e in range(indptr[rows[i]], indptr[rows[i] + 1]):
-            column = indices[e]
-            slot = slot_of[column]
-            if slot < 0:
-                slot = n_touched
-                slot_of[column] = slot
-                touched[slot] = column
-                starts[slot] = 0
-                n_touched += 1
-            starts[slot] += 1
-    # From how many there are to where they end, and, filled from the back, begin.
-    end = 0
-    for slot in range(n_touched):
-        end += starts[slot]
-        starts[slot] = end
-    starts[n_touched] = end
-    for i in range(rows.size - 1, -1, -1):
-        for e in range(indptr[rows[i] + 1] - 1, indptr[rows[i]] - 1, -1):
-            slot = slot_of[indices[e]]
-            starts[slot] -= 1
-            members[starts[slot]] = i
-            values[starts[slot]] = data[e]
-    counters[TOUCHED] = n_touched
-
-
-@part
-def forget_batch(slot_of: Any, touched: Any, counters: Any) -> None:
-    for slot in range(counters[TOUCHED]):
-        slot_of[touched[slot]] = -1
-
-
-@part
-def share_of_slots(starts: Any, n_touched: int, thread: int, n_threads: int) -> Any:
-    """The slots of a thread, so that all have about as many entries."""
-    goal = starts[n_touched] * thread // n_threads
-    low, high = 0, n_touched
-    while low < high:
-        middle = (low + high) // 2
-        if starts[middle] < goal:
-            low = middle + 1
-        else:
-            high = middle
-    return low
-
-
-@part
 def forwards_sparse(
-    who: Any, indptr: Any, indices: Any, data: Any, W: Any, A: Any
+    who: Any, indptr: Any, indices: Any, data: Any, W: Any, b: Any, A: Any
 ) -> None:
-    """A = X W for the sparse rows of these numbers  (D.1)."""
-    fan_out = W.shape[1]
+    """A = X W + b for the sparse rows of these numbers  (D.1)."""
+    x, columns, size = address_of(data), address_of(indices), data.itemsize
     for i in range(who.size):
-        begin, end = indptr[who[i]], indptr[who[i] + 1]
-        for j in range(fan_out):
-            A[i, j] = 0
-        # Two entries at a time: A is read and written half as often.
-        for e in range(begin, end - 1, 2):
-            x_0, w_0 = data[e], W[indices[e]]
-            x_1, w_1 = data[e + 1], W[indices[e + 1]]
-            for j in range(fan_out):
-                A[i, j] += x_0 * w_0[j] + x_1 * w_1[j]
-        if (end - begin) & 1:
-            x_0, w_0 = data[end - 1], W[indices[end - 1]]
-            for j in range(fan_out):
-                A[i, j] += x_0 * w_0[j]
+        e = indptr[who[i]]
+        n, row = indptr[who[i] + 1] - e, address_of(A) + i * b.size * size
+        at = columns + e * indices.itemsize
+        weighted_rows(address_of(b), x + e * size, at, n, W, row)
 
 
 @part
@@ -120,20 +47,9 @@ def row_gradient(
     begin: int, end: int, members: Any, values: Any, G: Any, grad: Any
 ) -> None:
     """The gradient of the weights of one column, from its entries  (D.4)."""
-    # Two entries at a time: grad is read and written half as often.
-    n = grad.size
-    if (end - begin) & 1:
-        x_0, at_0 = values[begin], members[begin]
-        for j in range(n):
-            grad[j] = x_0 * G[at_0, j]
-    else:
-        for j in range(n):
-            grad[j] = 0
-    for e in range(begin + (end - begin) % 2, end, 2):
-        x_0, at_0 = values[e], members[e]
-        x_1, at_1 = values[e + 1], members[e + 1]
-        for j in range(n):
-            grad[j] += x_0 * G[at_0, j] + x_1 * G[at_1, j]
+    x = address_of(values) + begin * values.itemsize
+    rows = address_of(members) + begin * members.itemsize
+    weighted_rows(0, x, rows, end - begin, G, address_of(grad))
 
 
 @part
@@ -154,6 +70,8 @@ def settle(line: Any, mode: int, w: Any, v: Any) -> Any:
     zero = dtype(0)
     if mode != DEFERRED:  # it stayed as it is
         square, absolute = zero, zero
+        if line[OWES_WW] == 0 and line[OWES_ABS] == 0:
+            return 0.0
         for j in range(w.size):
             square += w[j] * w[j]
         if line[OWES_ABS] != 0:

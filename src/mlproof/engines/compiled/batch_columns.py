@@ -1,0 +1,108 @@
+"""A sparse batch turned round: for each column it touches, the entries there.
+
+The columns are dealt out to the threads like cards.  A thread reads all entries of the
+batch and keeps those in its own columns; it then needs no other thread to bring the
+weights of these columns up to date, nor to change them.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from mlproof.engines.compiled.machine import prefetch
+from mlproof.engines.compiled.toolchain import part
+
+# What is kept of a column: its number among those that this batch touches, NO_SLOT if
+# it does not; and how many steps of the ledger it has gone through.
+SLOT, LAST_STEP = range(2)
+NO_SLOT = -1
+# Counters of a thread: its columns that this batch touches, steps of the ledger so far.
+TOUCHED, STEPS_DONE = range(2)
+# Examples whose entries are asked for before their turn comes.
+AHEAD = 4
+
+
+@part
+def dealer(n_threads: int) -> Any:
+    """What dealt divides by: column // n_threads is column * multiplier >> shift.
+
+    Exact for every column below 2^31 (Granlund and Montgomery 1994, "Division by
+    invariant integers using multiplication").
+    """
+    shift = 33
+    while n_threads >> (shift - 32):
+        shift += 1
+    multiplier = ((1 << shift) + n_threads - 1) // n_threads
+    return np.uint64(n_threads), np.uint64(multiplier), np.uint64(shift)
+
+
+@part
+def dealt(column: Any, by: Any) -> Any:
+    """The thread that a column belongs to, and its place among the columns there."""
+    n_threads, multiplier, shift = by
+    number = np.uint64(column)
+    place = (number * multiplier) >> shift
+    return np.int64(number - place * n_threads), np.int64(place)
+
+
+@part
+def index_batch(
+    thread: int,
+    n_threads: int,
+    rows: Any,
+    indptr: Any,
+    indices: Any,
+    data: Any,
+    marks: Any,
+    touched: Any,
+    starts: Any,
+    met: Any,
+    met_values: Any,
+    members: Any,
+    values: Any,
+    counters: Any,
+) -> None:
+    """The entries in the columns of this thread: column by column, in order of rows.
+
+    A column's slot is its number in the order in which the batch meets them.  Its
+    entries are those from starts[slot] up to starts[slot + 1] of members, the rows they
+    are in, and of values.  met and met_values are overwritten.
+    """
+    by = dealer(n_threads)
+    n_touched, n_met = 0, 0
+    for i in range(rows.size):
+        ahead = indptr[rows[min(i + AHEAD, rows.size - 1)]]
+        prefetch(indices, ahead)
+        prefetch(data, ahead)
+        for e in range(indptr[rows[i]], indptr[rows[i] + 1]):
+            owner, place = dealt(indices[e], by)
+            if owner == thread:
+                slot = marks[place, SLOT]
+                if slot == NO_SLOT:
+                    slot = n_touched
+                    marks[place, SLOT], touched[slot] = slot, indices[e]
+                    starts[slot] = 0
+                    n_touched += 1
+                starts[slot] += 1
+                met[n_met, 0], met[n_met, 1], met_values[n_met] = slot, i, data[e]
+                n_met += 1
+    # From how many there are to where they end, and, filled from the back, begin.
+    end = 0
+    for slot in range(n_touched):
+        end += starts[slot]
+        starts[slot] = end
+    starts[n_touched] = end
+    for e in range(n_met - 1, -1, -1):
+        slot = met[e, 0]
+        starts[slot] -= 1
+        members[starts[slot]], values[starts[slot]] = met[e, 1], met_values[e]
+    counters[TOUCHED] = n_touched
+
+
+@part
+def forget_batch(n_threads: int, marks: Any, touched: Any, counters: Any) -> None:
+    """Take the slots back from the columns of this thread."""
+    by = dealer(n_threads)
+    for slot in range(counters[TOUCHED]):
+        _, place = dealt(touched[slot], by)
+        marks[place, SLOT] = NO_SLOT

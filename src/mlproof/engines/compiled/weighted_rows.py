@@ -1,0 +1,114 @@
+"""A sum of some rows of a matrix, each times a number, in the registers.
+
+    c = s + sum_e x[e] M[rows[e]],   e = 0 .. n-1
+
+It is the product of a sparse row with a dense matrix: what a sparse example makes of
+the weights of its columns, and what the examples with an entry in a column make of its
+gradient.  The columns of M are taken by vectors, as in microkernel.py.
+"""
+
+from typing import Any
+
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from mlproof.engines.compiled.machine import address_of
+from mlproof.engines.compiled.microkernel import (
+    I32,
+    I64,
+    VECTOR_BYTES,
+    VECTORS,
+    Vectors,
+)
+from mlproof.engines.compiled.toolchain import part
+
+
+def _strip_of(vectors: int) -> Any:
+    """The kernel for so many vectors of columns."""
+
+    def strip(
+        typingctx: Any,
+        like: Any,
+        S: Any,
+        x: Any,
+        rows: Any,
+        n: Any,
+        M: Any,
+        M_step: Any,
+        C: Any,
+        columns: Any,
+    ) -> Any:
+        """All by address, the step in bytes; no S where its address is 0."""
+        if getattr(like, "dtype", None) not in (types.float32, types.float64):
+            return None
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            _, S, x, rows, n, M, M_step, C, columns = args
+            vector = Vectors(context, builder, like.dtype, vectors, columns)
+            sums = [cgutils.alloca_once(builder, vector.type) for _ in range(vectors)]
+
+            def keep(values: list[Any]) -> None:
+                for value, slot in zip(values, sums, strict=True):
+                    builder.store(value, slot)
+
+            with builder.if_else(cgutils.is_null(builder, S)) as (zeros, given):
+                with zeros:
+                    keep([vector.zero] * vectors)
+                with given:
+                    keep(vector.load(S))
+            row_of = builder.inttoptr(rows, I32.as_pointer())
+            size = I64(vector.size)
+            with cgutils.for_range(builder, n) as loop:
+                row = builder.load(builder.gep(row_of, [loop.index]))
+                at = builder.mul(builder.sext(row, I64), M_step)
+                values = vector.load(builder.add(M, at))
+                number = vector.number(builder.add(x, builder.mul(loop.index, size)))
+                for value, slot in zip(values, sums, strict=True):
+                    total = vector.multiply_add(number, value, builder.load(slot))
+                    builder.store(total, slot)
+            vector.store([builder.load(slot) for slot in sums], C)
+            return context.get_dummy_value()
+
+        return types.void(like, *[types.int64] * 8), generate
+
+    return intrinsic(strip)
+
+
+_strip_1, _strip_2 = _strip_of(1), _strip_of(2)
+_strip_3, _strip_4 = _strip_of(min(3, VECTORS)), _strip_of(min(4, VECTORS))
+
+
+@part
+def weighted_rows(S: int, x: int, rows: int, n: int, M: Any, C: int) -> None:
+    """Write s + sum_e x[e] M[rows[e]], e < n, to C: all by their addresses but M.
+
+    S, x and C are of M's type, rows int32.  S is left out if its address is 0.
+    """
+    columns = M.shape[1]
+    lanes = VECTOR_BYTES // M.itemsize
+    n_vectors = (columns + lanes - 1) // lanes
+    n_strips = (n_vectors + VECTORS - 1) // VECTORS
+    for strip in range(n_strips):
+        v = strip * n_vectors // n_strips
+        vectors = (strip + 1) * n_vectors // n_strips - v
+        at = v * VECTOR_BYTES
+        place = (
+            M,
+            S + at if S else 0,
+            x,
+            rows,
+            n,
+            address_of(M) + at,
+            columns * M.itemsize,
+            C + at,
+            min(vectors * lanes, columns - v * lanes),
+        )
+        if vectors == 1:
+            _strip_1(*place)
+        elif vectors == 2:
+            _strip_2(*place)
+        elif vectors == 3:
+            _strip_3(*place)
+        else:
+            _strip_4(*place)
