@@ -43,14 +43,21 @@ def log1p_of(x: Any, out: Any) -> None:
 
 
 @numba.njit(**OPTIONS)
+def log1p_wide_of(x: Any, out: Any) -> None:
+    for i in range(x.size):
+        out[i] = elementary.log1p_wide(x[i])
+
+
+@numba.njit(**OPTIONS)
 def activated(activation: int, A: Any, H: Any, grad: Any) -> None:
     units.activate(activation, A, H)
     units.deactivate(activation, A, H, grad)
 
 
 @numba.njit(**OPTIONS)
-def softmax_of(o_a: Any, y: Any, weight: Any, who: Any, s: float, top: Any) -> Any:
-    return units.softmax_loss(o_a, y, weight, who, s, top)
+def softmax_of(o_a: Any, y: Any, weight: Any, who: Any, s: float, spare: Any) -> Any:
+    top = np.empty(len(o_a), np.int64)
+    return units.softmax_loss(o_a, y, weight, who, s, top, spare)
 
 
 @numba.njit(**OPTIONS)
@@ -130,6 +137,15 @@ def test_log1p_is_off_by_3_ulp_at_most(dtype: Any) -> None:
     # The sum, the quotient, its square, the series and the product round one after the
     # other; found are 2.6.
     assert worst_ulps(log1p_of, mpmath.log1p, zero_to_one(dtype)) <= 3
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_log1p_of_any_size_is_off_by_3_ulp_at_most(dtype: Any) -> None:
+    up_to_9 = np.concatenate([9 * zero_to_one(dtype), 1 + zero_to_one(dtype)])
+    huge = np.array([2.0**p + 1 for p in range(60)])
+    for x in (zero_to_one(dtype), up_to_9.astype(dtype), huge.astype(dtype)):
+        assert worst_ulps(log1p_wide_of, mpmath.log1p, x) <= 3
+    np.testing.assert_array_equal(np.isnan(values(log1p_wide_of, [np.nan], dtype)), 1)
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
@@ -336,8 +352,8 @@ def compiled_loss(
     who = np.arange(len(o_a)) if who is None else who
     s = float(np.sum(weight[who])) if weight.size else float(len(o_a))
     if output == "softmax":
-        top = np.empty(len(o_a), dtype=np.int64)
-        return softmax_of(gradient, y, weight, who, s, top), gradient
+        spare = np.empty(len(o_a), dtype=o_a.dtype)
+        return softmax_of(gradient, y, weight, who, s, spare), gradient
     spare = np.empty(o_a.size, dtype=o_a.dtype)
     labels = y.astype(np.uint8)
     return logistic_of(gradient, labels, weight, who, s, spare), gradient

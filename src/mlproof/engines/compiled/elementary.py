@@ -15,7 +15,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload, register_jitable
 
-from mlproof.engines.compiled.machine import from_bits
+from mlproof.engines.compiled.machine import bits_of, from_bits
 
 # The steps below rely on the order of their operations: no reassociation in here.
 STRICT = {"fastmath": {"contract"}, "error_model": "numpy"}
@@ -40,6 +40,14 @@ def log1p(x: Any) -> Any:
     """log(1 + x) for 0 <= x <= 1, to full relative precision.
 
     log(1 + x) = 2 artanh(s) = 2 (s + s^3/3 + s^5/5 + ...) with s = x / (2 + x) <= 1/3.
+    """
+    raise NotImplementedError
+
+
+def log1p_wide(x: Any) -> Any:
+    """log(1 + x) for every finite x >= 0, to full relative precision.
+
+    log(1 + x) = p log 2 + log(1 + r) with 1 + x = 2^p (1 + r) and 0 <= r < 1.
     """
     raise NotImplementedError
 
@@ -121,6 +129,23 @@ def _log1p64(x: Any) -> Any:
     return 2.0 * s * series
 
 
+def _log1p_wide32(x: Any) -> Any:
+    sum_ = ONE32 + x
+    p = (bits_of(sum_) >> 23) - 127
+    # Below 1 the digits of x that its sum with 1 has lost are kept.
+    r = x if p == 0 else sum_ * from_bits(np.int32((127 - p) << 23)) - ONE32
+    exponent = np.float32(p)
+    return exponent * HIGH32 + (exponent * LOW32 + log1p(r))
+
+
+def _log1p_wide64(x: Any) -> Any:
+    sum_ = 1.0 + x
+    p = (bits_of(sum_) >> 52) - 1023
+    r = x if p == 0 else sum_ * from_bits((1023 - p) << 52) - 1.0
+    exponent = np.float64(p)
+    return exponent * HIGH64 + (exponent * LOW64 + log1p(r))
+
+
 @overload(exp, jit_options=STRICT)
 def _(x: Any) -> Any:
     return {types.float32: _exp32, types.float64: _exp64}.get(x)
@@ -134,3 +159,8 @@ def _(x: Any) -> Any:
 @overload(log1p, jit_options=STRICT)
 def _(x: Any) -> Any:
     return {types.float32: _log1p32, types.float64: _log1p64}.get(x)
+
+
+@overload(log1p_wide, jit_options=STRICT)
+def _(x: Any) -> Any:
+    return {types.float32: _log1p_wide32, types.float64: _log1p_wide64}.get(x)

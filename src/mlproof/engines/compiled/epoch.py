@@ -149,7 +149,7 @@ def through_the_network(
     spare = work[network[SPARE_AT] * capacity + start * network[WIDEST] :]
     o_a = view(work, layers[-1, OUT_AT] * capacity + start * m, rows, m)
     if network[OUTPUT] == SOFTMAX:
-        risk = softmax_loss(o_a, y, weight, who, s, top[start : start + rows])
+        risk = softmax_loss(o_a, y, weight, who, s, top[start : start + rows], spare)
     else:
         risk = logistic_loss(o_a, labels, weight, who, s, spare)
     activation = network[ACTIVATION]

@@ -111,6 +111,19 @@ def from_bits(typingctx: Any, bits: Any) -> Any:
     return target(bits), generate
 
 
+@intrinsic
+def bits_of(typingctx: Any, number: Any) -> Any:
+    """The whole number that has the bits of this floating-point number."""
+    target = {types.float32: types.int32, types.float64: types.int64}.get(number)
+    if target is None:
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.bitcast(args[0], context.get_value_type(target))
+
+    return target(number), generate
+
+
 def _element(context: Any, builder: Any, array: Any, value: Any, index: Any) -> Any:
     struct = context.make_array(array)(context, builder, value)
     return builder.gep(struct.data, [index])

@@ -4,10 +4,9 @@ Activation and output are small numbers here, and each function branches on them
 outside its loop, so that one compiled kernel serves them all.
 """
 
-import math
 from typing import Any
 
-from mlproof.engines.compiled.elementary import exp, expm1, log1p
+from mlproof.engines.compiled.elementary import exp, expm1, log1p, log1p_wide
 from mlproof.engines.compiled.products import flat
 from mlproof.engines.compiled.toolchain import part
 
@@ -78,8 +77,10 @@ def deactivate(activation: int, A: Any, H: Any, grad_h_s: Any) -> None:
 
 
 @part
-def softmax_loss(o_a: Any, y: Any, weight: Any, who: Any, s: float, top: Any) -> Any:
-    """The weighted sum of the losses; o_a becomes its gradient, top is overwritten.
+def softmax_loss(
+    o_a: Any, y: Any, weight: Any, who: Any, s: float, top: Any, others: Any
+) -> Any:
+    """The weighted sum of the losses; o_a becomes its gradient, the last two are used.
 
     Row i counts weight[i] / s, or 1 / s where there are no weights.
     """
@@ -87,12 +88,13 @@ def softmax_loss(o_a: Any, y: Any, weight: Any, who: Any, s: float, top: Any) ->
     zero, one = o_a.dtype.type(0), o_a.dtype.type(1)
     risk = 0.0
     for i in range(rows):
-        best = 0
+        best, largest = 0, o_a[i, 0]
         for j in range(1, m):
-            if o_a[i, j] > o_a[i, best]:
-                best = j
+            x = o_a[i, j]
+            # Chosen and not branched on: which is the largest cannot be foreseen.
+            best = j if x > largest else best
+            largest = x if x > largest else largest
         share = (weight[who[i]] if weight.size else 1.0) / s
-        largest = o_a[i, best]
         risk += share * (largest - o_a[i, y[who[i]]])
         for j in range(m):
             o_a[i, j] -= largest  # softmax is the same for o_a - constant
@@ -102,18 +104,20 @@ def softmax_loss(o_a: Any, y: Any, weight: Any, who: Any, s: float, top: Any) ->
         logits[i] = exp(logits[i])
     for i in range(rows):
         # The largest term, 1, is left to log1p: a tiny logarithm keeps its digits.
-        largest = o_a[i, top[i]]  # 1, or NaN
-        o_a[i, top[i]] = zero
-        others = zero
+        best, rest = top[i], zero
         for j in range(m):
-            others += o_a[i, j]
-        o_a[i, top[i]] = largest
+            rest += zero if j == best else o_a[i, j]
+        others[i] = rest
         share = (weight[who[i]] if weight.size else 1.0) / s
-        risk += share * math.log1p(others)  # (Q2.4)
-        scale = o_a.dtype.type(share) / (one + others)
+        scale = o_a.dtype.type(share) / (one + rest)
         for j in range(m):
             o_a[i, j] *= scale  # (Q2.3)
         o_a[i, y[who[i]]] -= o_a.dtype.type(share)  # (Q2.7)
+    for i in range(rows):
+        others[i] = log1p_wide(others[i])
+    for i in range(rows):
+        share = (weight[who[i]] if weight.size else 1.0) / s
+        risk += share * others[i]  # (Q2.4)
     return risk
 
 
