@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mlproof.engines.compiled.machine import prefetch
+from mlproof.engines.compiled.machine import address_of, prefetch
 from mlproof.engines.compiled.toolchain import part
 
 # What is kept of a column: its number among those that this batch touches, NO_SLOT if
@@ -72,8 +72,8 @@ def index_batch(
     n_touched, n_met = 0, 0
     for i in range(rows.size):
         ahead = indptr[rows[min(i + AHEAD, rows.size - 1)]]
-        prefetch(indices, ahead)
-        prefetch(data, ahead)
+        prefetch(address_of(indices) + ahead * indices.itemsize)
+        prefetch(address_of(data) + ahead * data.itemsize)
         for e in range(indptr[rows[i]], indptr[rows[i] + 1]):
             owner, place = dealt(indices[e], by)
             if owner == thread:

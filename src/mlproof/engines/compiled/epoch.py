@@ -53,6 +53,27 @@ RISK, ROWS, STEPS = range(3)
 
 
 @part
+def first_layer(
+    layers: Any,
+    theta: Any,
+    work: Any,
+    capacity: int,
+    X: Any,
+    scale: float,
+    who: Any,
+    start: int,
+) -> None:
+    """From these rows of X to the pre-activations of the first layer  (D.1)."""
+    rows, fan_in, fan_out = who.size, layers[0, FAN_IN], layers[0, FAN_OUT]
+    inputs = view(work, layers[0, IN_AT] * capacity + start * fan_in, rows, fan_in)
+    gather(X, scale, who, inputs)
+    W = view(theta, layers[0, W_AT], fan_in, fan_out)
+    b = theta[layers[0, B_AT] : layers[0, B_AT] + fan_out]
+    A = view(work, layers[0, OUT_AT] * capacity + start * fan_out, rows, fan_out)
+    forwards(inputs, W, b, A)
+
+
+@part
 def forward(
     layers: Any,
     activation: int,
@@ -61,24 +82,17 @@ def forward(
     capacity: int,
     start: int,
     rows: int,
-    dense: bool,
 ) -> None:
-    """From the rows of X to their logits  (D.1, D.2).
-
-    Unless X is dense, the pre-activations of the first layer are there already.
-    """
-    last = layers.shape[0] - 1
-    for k in range(last + 1):
+    """From the pre-activations of the first layer to the logits  (D.1, D.2)."""
+    for k in range(1, layers.shape[0]):
         fan_in, fan_out = layers[k, FAN_IN], layers[k, FAN_OUT]
-        A = view(work, layers[k, OUT_AT] * capacity + start * fan_out, rows, fan_out)
+        A = view(work, layers[k - 1, OUT_AT] * capacity + start * fan_in, rows, fan_in)
+        H = view(work, layers[k, IN_AT] * capacity + start * fan_in, rows, fan_in)
+        activate(activation, A, H)
+        W = view(theta, layers[k, W_AT], fan_in, fan_out)
         b = theta[layers[k, B_AT] : layers[k, B_AT] + fan_out]
-        if dense or k > 0:
-            W = view(theta, layers[k, W_AT], fan_in, fan_out)
-            X = view(work, layers[k, IN_AT] * capacity + start * fan_in, rows, fan_in)
-            forwards(X, W, b, A)
-        if k < last:
-            at = layers[k + 1, IN_AT] * capacity + start * fan_out
-            activate(activation, A, view(work, at, rows, fan_out))
+        A = view(work, layers[k, OUT_AT] * capacity + start * fan_out, rows, fan_out)
+        forwards(H, W, b, A)
 
 
 @part
@@ -140,11 +154,10 @@ def through_the_network(
     labels: Any,
     weight: Any,
     s: float,
-    dense: bool,
 ) -> Any:
-    """A chunk forwards to its loss, which is returned, and backwards."""
+    """A chunk from its first pre-activations to its loss, returned, and backwards."""
     capacity, rows, m = network[CAPACITY], who.size, layers[-1, FAN_OUT]
-    forward(layers, network[ACTIVATION], theta, work, capacity, start, rows, dense)
+    forward(layers, network[ACTIVATION], theta, work, capacity, start, rows)
     # This chunk's own, for whatever is as wide as a layer.
     spare = work[network[SPARE_AT] * capacity + start * network[WIDEST] :]
     o_a = view(work, layers[-1, OUT_AT] * capacity + start * m, rows, m)
@@ -247,7 +260,6 @@ def epoch(
 
     n_threads, capacity = network[N_THREADS], network[CAPACITY]
     batch_size = network[BATCH_SIZE]
-    inputs = view(work, 0, capacity, layers[0, FAN_IN])
     for batch in range(first_batch, last_batch):
         rows = order[batch * batch_size : (batch + 1) * batch_size]
         n = rows.size
@@ -265,7 +277,7 @@ def epoch(
         for chunk in range(first_chunk, last_chunk):
             start, stop = cut[chunk], cut[chunk + 1]
             who = rows[start:stop]
-            gather(X, scale, who, inputs[start:stop])
+            first_layer(layers, theta, work, capacity, X, scale, who, start)
             risk_of[chunk] = through_the_network(
                 network,
                 layers,
@@ -279,7 +291,6 @@ def epoch(
                 labels,
                 weight,
                 s,
-                True,
             )
         if not meet(barrier, n_threads):
             return

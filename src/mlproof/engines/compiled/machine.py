@@ -26,6 +26,10 @@ else:
     _yield = ctypes.CDLL(None).sched_yield
 llvmlite.binding.add_symbol("mlproof_yield", ctypes.cast(_yield, ctypes.c_void_p).value)
 
+# Bytes of a line of the cache.  Not that of parameters.py: what kernels are compiled
+# from is in this folder, which is how a change is noticed.
+LINE = 64
+
 let_others_run = types.ExternalFunction("mlproof_yield", types.int32())
 
 
@@ -81,12 +85,12 @@ def load(typingctx: Any, address: Any, index: Any, like: Any) -> Any:
 
 
 @intrinsic
-def prefetch(typingctx: Any, array: Any, index: Any) -> Any:
-    """Ask for the cache line of an element, and do not wait for it."""
+def prefetch(typingctx: Any, address: Any) -> Any:
+    """Ask for the cache line at this address, and do not wait for it."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         i8, i32 = ir.IntType(8).as_pointer(), ir.IntType(32)
-        pointer = builder.bitcast(_element(context, builder, array, *args), i8)
+        pointer = builder.inttoptr(args[0], i8)
         function_type = ir.FunctionType(ir.VoidType(), [i8, i32, i32, i32])
         function = cgutils.get_or_insert_function(
             builder.module, function_type, "llvm.prefetch.p0"
@@ -95,7 +99,7 @@ def prefetch(typingctx: Any, array: Any, index: Any) -> Any:
         builder.call(function, [pointer, read, keep, data])
         return context.get_dummy_value()
 
-    return types.void(array, types.int64), generate
+    return types.void(types.int64), generate
 
 
 @intrinsic

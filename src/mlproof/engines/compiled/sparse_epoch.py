@@ -37,7 +37,7 @@ from mlproof.engines.compiled.epoch import (
     sum_of_weights,
     through_the_network,
 )
-from mlproof.engines.compiled.machine import borrow, prefetch
+from mlproof.engines.compiled.machine import LINE, address_of, borrow, prefetch
 from mlproof.engines.compiled.plan import (
     B_AT,
     FAN_IN,
@@ -69,8 +69,17 @@ from mlproof.engines.compiled.update import (
     tile_gradient,
 )
 
-# Rows lie anywhere in memory: they are asked for so many rows ahead, line by line.
-AHEAD, LINE = 8, 16
+# Rows lie anywhere in memory: they are asked for so many rows ahead.
+AHEAD = 8
+
+
+@part
+def ask_for_row(matrix: Any, row: int) -> None:
+    """Ask for the cache lines of a row."""
+    length = matrix.shape[1] * matrix.itemsize
+    begin = address_of(matrix) + row * length
+    for at in range(begin, begin + length, LINE):
+        prefetch(at)
 
 
 @part
@@ -162,7 +171,9 @@ def sparse_epoch(
     batch_size, rule = network[BATCH_SIZE], network[RULE]
     d, fan_out, by = layers[0, FAN_IN], layers[0, FAN_OUT], dealer(n_threads)
     W = view(theta, layers[0, W_AT], d, fan_out)
+    # Velocities, or first moments, and second moments where the rule has any.
     V = view(first, layers[0, W_AT], d, fan_out)
+    U = view(second, layers[0, W_AT], d, fan_out)
     b = theta[layers[0, B_AT] : layers[0, B_AT] + fan_out]
     by_rows = mode != EVERY_ROW
     M = np.array([1.0, 0.0, 0.0, 1.0])  # rows are left as they are, unless deferred
@@ -202,10 +213,8 @@ def sparse_epoch(
             now = counters[STEPS_DONE]
             for slot in range(n_touched):
                 if slot + AHEAD < n_touched:
-                    at = layers[0, W_AT] + touched[slot + AHEAD] * fan_out
-                    for j in range(0, fan_out, LINE):
-                        prefetch(theta, at + j)
-                        prefetch(first, at + j)
+                    ask_for_row(W, touched[slot + AHEAD])
+                    ask_for_row(V, touched[slot + AHEAD])
                 column = touched[slot]
                 _, place = dealt(column, by)
                 line = ledger[marks[place, LAST_STEP]]
@@ -235,7 +244,6 @@ def sparse_epoch(
                 labels,
                 weight,
                 s,
-                False,
             )
         if not meet(barrier, n_threads):
             return
@@ -245,9 +253,7 @@ def sparse_epoch(
         if by_rows:
             for slot in range(n_touched):
                 if rule == ADAM and slot + AHEAD < n_touched:
-                    at = layers[0, W_AT] + touched[slot + AHEAD] * fan_out
-                    for j in range(0, fan_out, LINE):
-                        prefetch(second, at + j)
+                    ask_for_row(U, touched[slot + AHEAD])
                 column, row = touched[slot], grad[0, :fan_out]
                 row_gradient(starts[slot], starts[slot + 1], members, values, G, row)
                 add_penalty(W[column], row, l1, l2)
