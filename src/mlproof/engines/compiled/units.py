@@ -67,7 +67,8 @@ def deactivate(activation: int, A: Any, H: Any, grad_h_s: Any) -> None:
     zero = A.dtype.type(0)
     if activation == RECT:
         for i in range(grad.size):
-            derivative[i] = grad[i] if h_s[i] > zero else zero  # (Q1.7)
+            g = grad[i]  # loaded in any case, so that this is no branch
+            derivative[i] = g if h_s[i] > zero else zero  # (Q1.7)
     elif activation == IDENTITY:
         for i in range(grad.size):
             derivative[i] = grad[i]
@@ -131,8 +132,8 @@ def logistic_loss(
     zero, one = o_a.dtype.type(0), o_a.dtype.type(1)
     for i in range(rows):
         for j in range(m):
-            if y[who[i], j]:
-                o_a[i, j] = -o_a[i, j]
+            x = o_a[i, j]  # loaded in any case, so that this is no branch
+            o_a[i, j] = -x if y[who[i], j] else x
     for i in range(logits.size):
         x = logits[i]
         e = exp(-abs(x))
