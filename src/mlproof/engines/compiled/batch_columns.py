@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mlproof.engines.compiled.machine import address_of, prefetch
+from mlproof.engines.compiled.machine import LINE, address_of, prefetch
 from mlproof.engines.compiled.toolchain import part
 
 # What is kept of a column: its number among those that this batch touches, NO_SLOT if
@@ -18,8 +18,8 @@ SLOT, LAST_STEP = range(2)
 NO_SLOT = -1
 # Counters of a thread: its columns that this batch touches, steps of the ledger so far.
 TOUCHED, STEPS_DONE = range(2)
-# Examples whose entries are asked for before their turn comes.
-AHEAD = 4
+# How many examples, and columns, are asked for before their turn comes.
+ROWS_AHEAD, MARKS_AHEAD = 4, 16
 
 
 @part
@@ -68,24 +68,31 @@ def index_batch(
     entries are those from starts[slot] up to starts[slot + 1] of members, the rows they
     are in, and of values.  met and met_values are overwritten.
     """
-    by = dealer(n_threads)
-    n_touched, n_met = 0, 0
+    # Nothing is branched on here: whose an entry is, and whether its column has been
+    # met before, cannot be foreseen.
+    by, n_met = dealer(n_threads), 0
     for i in range(rows.size):
-        ahead = indptr[rows[min(i + AHEAD, rows.size - 1)]]
-        prefetch(address_of(indices) + ahead * indices.itemsize)
-        prefetch(address_of(data) + ahead * data.itemsize)
+        ahead = rows[min(i + ROWS_AHEAD, rows.size - 1)]
+        for e in range(indptr[ahead], indptr[ahead + 1], LINE // data.itemsize):
+            prefetch(address_of(indices) + e * indices.itemsize)
+            prefetch(address_of(data) + e * data.itemsize)
         for e in range(indptr[rows[i]], indptr[rows[i] + 1]):
             owner, place = dealt(indices[e], by)
-            if owner == thread:
-                slot = marks[place, SLOT]
-                if slot == NO_SLOT:
-                    slot = n_touched
-                    marks[place, SLOT], touched[slot] = slot, indices[e]
-                    starts[slot] = 0
-                    n_touched += 1
-                starts[slot] += 1
-                met[n_met, 0], met[n_met, 1], met_values[n_met] = slot, i, data[e]
-                n_met += 1
+            met[n_met, 0], met[n_met, 1], met_values[n_met] = place, i, data[e]
+            n_met += 1 if owner == thread else 0
+    for slot in range(min(n_met, touched.size)):
+        starts[slot] = 0
+    n_touched, mark = 0, address_of(marks)
+    for e in range(n_met):
+        ahead = met[min(e + MARKS_AHEAD, n_met - 1), 0]
+        prefetch(mark + ahead * marks.itemsize * marks.shape[1])
+        place = met[e, 0]
+        new = marks[place, SLOT] == NO_SLOT
+        slot = n_touched if new else marks[place, SLOT]
+        marks[place, SLOT], met[e, 0] = slot, slot
+        touched[slot] = place * n_threads + thread
+        starts[slot] += 1
+        n_touched += 1 if new else 0
     # From how many there are to where they end, and, filled from the back, begin.
     end = 0
     for slot in range(n_touched):
