@@ -3,6 +3,11 @@
 Numba gives every function that it compiles machine code, also one that is only ever
 taken into another, and here that is no small part of a first fit.  A part stops a step
 earlier, with the code that a kernel links in.  It cannot be called from Python.
+
+Numba also optimises what it links with each function that links it, once more at every
+level up to the kernel.  A part that links others leaves this to the kernel.  One that
+links none is optimised by itself: some of its loops lose their vectors if the first
+optimisation meets them in the middle of all the rest.
 """
 
 from typing import Any
@@ -15,6 +20,10 @@ from numba.core.typed_passes import NativeLowering
 
 class Linked(JITCodeLibrary):  # type: ignore[misc]
     """Code to be linked into a kernel; the engine that runs code never sees it."""
+
+    def _optimize_final_module(self) -> None:
+        if not any(isinstance(library, Linked) for library in self._linking_libraries):
+            super()._optimize_final_module()
 
     def _finalize_final_module(self) -> None:
         self._finalize_dynamic_globals()
