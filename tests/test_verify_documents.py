@@ -10,6 +10,7 @@ false besides.
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +146,13 @@ def test_a_mistake_is_found_where_it_is(mistake: dict[str, Any]) -> None:
     assert wrong_places(report) <= places(mistake), told(report, WRONG)
 
 
-@pytest.mark.parametrize("document", KNOWN)
+def some(documents: Sequence[str], n: int) -> list[Any]:
+    """All of them; all but the first so many are slow."""
+    slow = [pytest.param(each, marks=pytest.mark.slow) for each in documents[n:]]
+    return [*documents[:n], *slow]
+
+
+@pytest.mark.parametrize("document", some(KNOWN, 6))
 def test_two_mistakes_are_both_found(document: str) -> None:
     """The first and the last of a document's list, which are far apart."""
     here = [mistake for mistake in MISTAKES if mistake["document"] == document]
