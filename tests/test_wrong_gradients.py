@@ -363,7 +363,9 @@ DEEP: dict[str, tuple[Callable[[Array], Array], str]] = {
 
 
 @pytest.mark.parametrize("mistake", DEEP)
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "dtype", [np.float32, pytest.param(np.float64, marks=pytest.mark.slow)]
+)
 def test_a_mistake_in_one_layer_of_many_is_called_what_it_is(
     mistake: str, dtype: Any
 ) -> None:
