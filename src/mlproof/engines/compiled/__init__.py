@@ -63,7 +63,7 @@ class CompiledEngine:
         self._teams: dict[int, Team] = {}
         self._workspace: Workspace | None = None
         self._data: tuple[Examples, Data] | None = None
-        self._ledger: tuple[Data, int, int, Ledger] | None = None
+        self._ledger: tuple[Data, tuple[int, int], Ledger] | None = None
         self._seconds_per_batch = 0.0
 
     # ---- predicting, and single gradients -------------------------------------------
@@ -264,12 +264,11 @@ class CompiledEngine:
         return self._teams.setdefault(n_threads, Team(n_threads))
 
     def _ledger_for(self, data: Data, theta: Array, workspace: Workspace) -> Ledger:
-        of = data, workspace.rows, workspace.n_threads
-        last = self._ledger
-        if last is None or last[0] is not data or last[1:3] != of[1:]:
-            ledger = Ledger(data.X[0], self.network.units[0], of[1], theta.dtype, of[2])
-            self._ledger = last = *of, ledger
-        return last[3]
+        shape, last = (workspace.rows, workspace.n_threads), self._ledger
+        if last is None or last[0] is not data or last[1] != shape:
+            ledger = Ledger(data.X[0], self.network.units[0], *shape, theta.dtype)
+            self._ledger = last = data, shape, ledger
+        return last[2]
 
 
 def _writable(theta: Array) -> Array:

@@ -15,7 +15,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload, register_jitable
 
-from mlproof.engines.compiled.machine import bits_of, from_bits
+from mlproof.engines.compiled.machine import same_bits
 
 # The steps below rely on the order of their operations: no reassociation in here.
 STRICT = {"fastmath": {"contract"}, "error_model": "numpy"}
@@ -80,7 +80,7 @@ def _reduce32(x: Any) -> Any:
     series = EXP32[0]
     for coefficient in EXP32[1:]:
         series = series * r + coefficient
-    return from_bits(np.int32((np.int32(p) + 127) << 23)), series * r
+    return same_bits(np.int32((np.int32(p) + 127) << 23)), series * r
 
 
 @register_jitable(**STRICT)
@@ -90,7 +90,7 @@ def _reduce64(x: Any) -> Any:
     series = EXP64[0]
     for coefficient in EXP64[1:]:
         series = series * r + coefficient
-    return from_bits((np.int64(p) + 1023) << 52), series * r
+    return same_bits((np.int64(p) + 1023) << 52), series * r
 
 
 def _exp32(x: Any) -> Any:
@@ -131,17 +131,17 @@ def _log1p64(x: Any) -> Any:
 
 def _log1p_wide32(x: Any) -> Any:
     sum_ = ONE32 + x
-    p = (bits_of(sum_) >> 23) - 127
+    p = (same_bits(sum_) >> 23) - 127
     # Below 1 the digits of x that its sum with 1 has lost are kept.
-    r = x if p == 0 else sum_ * from_bits(np.int32((127 - p) << 23)) - ONE32
+    r = x if p == 0 else sum_ * same_bits(np.int32((127 - p) << 23)) - ONE32
     exponent = np.float32(p)
     return exponent * HIGH32 + (exponent * LOW32 + log1p(r))
 
 
 def _log1p_wide64(x: Any) -> Any:
     sum_ = 1.0 + x
-    p = (bits_of(sum_) >> 52) - 1023
-    r = x if p == 0 else sum_ * from_bits((1023 - p) << 52) - 1.0
+    p = (same_bits(sum_) >> 52) - 1023
+    r = x if p == 0 else sum_ * same_bits((1023 - p) << 52) - 1.0
     exponent = np.float64(p)
     return exponent * HIGH64 + (exponent * LOW64 + log1p(r))
 

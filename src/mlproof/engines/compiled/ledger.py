@@ -25,11 +25,11 @@ COUNTERS_APART = 16
 class Ledger:
     """For a sparse X and batches of so many rows: tables that outlive an epoch.
 
-    Each thread has its own of all but the last.
+    All are a thread's own, but for the sums that are made when it is closed.
     """
 
     def __init__(
-        self, indptr: Table, n_columns: int, rows: int, dtype: Any, n_threads: int
+        self, indptr: Table, n_columns: int, rows: int, n_threads: int, dtype: Any
     ) -> None:
         n_entries = int(np.sort(np.diff(indptr))[::-1][:rows].sum())
         n_own = -(-n_columns // n_threads)

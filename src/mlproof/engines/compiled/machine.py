@@ -103,29 +103,17 @@ def prefetch(typingctx: Any, address: Any) -> Any:
 
 
 @intrinsic
-def from_bits(typingctx: Any, bits: Any) -> Any:
-    """The floating-point number that has these bits."""
-    target = {types.int32: types.float32, types.int64: types.float64}.get(bits)
-    if target is None:
+def same_bits(typingctx: Any, number: Any) -> Any:
+    """The floating-point number with the bits of a whole number, and the reverse."""
+    pairs = (types.int32, types.float32), (types.int64, types.float64)
+    of = dict(pairs) | {real: whole for whole, real in pairs}
+    if number not in of:
         return None
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.bitcast(args[0], context.get_value_type(target))
+        return builder.bitcast(args[0], context.get_value_type(of[number]))
 
-    return target(bits), generate
-
-
-@intrinsic
-def bits_of(typingctx: Any, number: Any) -> Any:
-    """The whole number that has the bits of this floating-point number."""
-    target = {types.float32: types.int32, types.float64: types.int64}.get(number)
-    if target is None:
-        return None
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.bitcast(args[0], context.get_value_type(target))
-
-    return target(number), generate
+    return of[number](number), generate
 
 
 def _element(context: Any, builder: Any, array: Any, value: Any, index: Any) -> Any:

@@ -82,6 +82,30 @@ class Vectors:
         arguments = values[-1], last, I32(self.size), self.mask
         self._masked("store", ir.VoidType(), arguments)
 
+    def begin(self, S: Any, rows: list[tuple[Any, list[Any]]]) -> None:
+        """Fill the slots of each row from its address, or with zeros if S is 0."""
+        with self.builder.if_else(cgutils.is_null(self.builder, S)) as (zeros, given):
+            with zeros:
+                for _, slots in rows:
+                    self.keep([self.zero] * self.n, slots)
+            with given:
+                for address, slots in rows:
+                    self.keep(self.load(address), slots)
+
+    def keep(self, values: list[Any], slots: list[Any]) -> None:
+        for value, slot in zip(values, slots, strict=True):
+            self.builder.store(value, slot)
+
+    def add_products(self, number: Any, values: list[Any], slots: list[Any]) -> None:
+        """Add number * values to what the slots of a row hold."""
+        for value, slot in zip(values, slots, strict=True):
+            total = self.multiply_add(number, value, self.builder.load(slot))
+            self.builder.store(total, slot)
+
+    def slots(self) -> list[Any]:
+        """Room for the sums of a row: registers, once LLVM has seen it."""
+        return [cgutils.alloca_once(self.builder, self.type) for _ in range(self.n)]
+
     def multiply_add(self, number: Any, values: Any, sums: Any) -> Any:
         """The sum of number * values and sums, rounded once where the processor can."""
         product = self.builder.fmul(number, values, flags=("contract",))
@@ -136,29 +160,14 @@ def _block_of(vectors: int) -> Any:
                 inside = builder.icmp_signed("<", I64(i), last)
                 row.append(builder.select(inside, I64(i), last))
             begin = [at(A, A_row, i) for i in row]
-            sums = [
-                [cgutils.alloca_once(builder, vector.type) for _ in range(vectors)]
-                for _ in row
-            ]
-
-            def keep(i: int, values: list[Any]) -> None:
-                for value, slot in zip(values, sums[i], strict=True):
-                    builder.store(value, slot)
-
-            with builder.if_else(cgutils.is_null(builder, S)) as (zeros, given):
-                with zeros:
-                    for i in range(ROWS):
-                        keep(i, [vector.zero] * vectors)
-                with given:
-                    for i in range(ROWS):
-                        keep(i, vector.load(at(S, S_step, row[i])))
+            sums = [vector.slots() for _ in row]
+            starts = [at(S, S_step, i) for i in row]
+            vector.begin(S, list(zip(starts, sums, strict=True)))
             with cgutils.for_range(builder, depth) as loop:
                 values = vector.load(at(B, B_step, loop.index))
                 for i in range(ROWS):
                     number = vector.number(at(begin[i], A_depth, loop.index))
-                    for value, slot in zip(values, sums[i], strict=True):
-                        total = vector.multiply_add(number, value, builder.load(slot))
-                        builder.store(total, slot)
+                    vector.add_products(number, values, sums[i])
             for i in range(ROWS):
                 values = [builder.load(slot) for slot in sums[i]]
                 vector.store(values, at(C, C_step, row[i]))

@@ -46,17 +46,8 @@ def _strip_of(vectors: int) -> Any:
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             _, S, x, rows, n, M, M_step, C, columns = args
             vector = Vectors(context, builder, like.dtype, vectors, columns)
-            sums = [cgutils.alloca_once(builder, vector.type) for _ in range(vectors)]
-
-            def keep(values: list[Any]) -> None:
-                for value, slot in zip(values, sums, strict=True):
-                    builder.store(value, slot)
-
-            with builder.if_else(cgutils.is_null(builder, S)) as (zeros, given):
-                with zeros:
-                    keep([vector.zero] * vectors)
-                with given:
-                    keep(vector.load(S))
+            sums = vector.slots()
+            vector.begin(S, [(S, sums)])
             row_of = builder.inttoptr(rows, I32.as_pointer())
             size = I64(vector.size)
             with cgutils.for_range(builder, n) as loop:
@@ -64,9 +55,7 @@ def _strip_of(vectors: int) -> Any:
                 at = builder.mul(builder.sext(row, I64), M_step)
                 values = vector.load(builder.add(M, at))
                 number = vector.number(builder.add(x, builder.mul(loop.index, size)))
-                for value, slot in zip(values, sums, strict=True):
-                    total = vector.multiply_add(number, value, builder.load(slot))
-                    builder.store(total, slot)
+                vector.add_products(number, values, sums)
             vector.store([builder.load(slot) for slot in sums], C)
             return context.get_dummy_value()
 
