@@ -20,7 +20,7 @@ GUARD = 777.0
 
 @numba.njit(**OPTIONS)
 def forwards(X: Any, W: Any, b: Any, A: Any) -> None:
-    products.forwards(X, W, b, A)
+    products.forwards(X, 0, X.shape[1], W, b, A)
 
 
 @numba.njit(**OPTIONS)

@@ -6,13 +6,14 @@ threads.  From above:
     this file                     takes an engine's orders
     team, barrier                 keep the threads together
     epoch, sparse_epoch           go through the batches
+    first_layer, zero_inputs      share out the inputs, and pass over those that are 0
     gather, products, units       work on the rows of a chunk
     update, sparse_rows,          work on a tile of theta, or on rows of it
       batch_columns
     passes, plan, workspace,      say where everything lies, and hand it to the kernels
       ledger, data, state
     microkernel, weighted_rows,   the arithmetic of products and of exp and log
-      elementary
+      marks, nonzeros, elementary
     toolchain, machine, linking   what Numba lacks for the purpose
 """
 
@@ -32,7 +33,13 @@ from mlproof.engines.compiled.data import Data
 from mlproof.engines.compiled.epoch import RISK, ROWS, STEPS
 from mlproof.engines.compiled.ledger import Ledger
 from mlproof.engines.compiled.passes import DensePass, SparsePass
-from mlproof.engines.compiled.plan import Plan, plan_for
+from mlproof.engines.compiled.plan import (
+    Plan,
+    effort_of,
+    half_of,
+    plan_for,
+    worth_marking,
+)
 from mlproof.engines.compiled.sparse_rows import DEFERRED, EVERY_ROW, TOUCHED_ONLY
 from mlproof.engines.compiled.state import State
 from mlproof.engines.compiled.team import Team
@@ -50,7 +57,7 @@ SECONDS_PER_CALL = 0.05
 # How many times as long a multiplication takes where examples are sparse.
 SPARSE_COST = 5
 
-_compiled: set[Any] = set()  # the kernels, and the dtypes they are ready for
+_compiled: set[Any] = set()  # the kernels, and what they are ready for
 
 
 class CompiledEngine:
@@ -63,6 +70,7 @@ class CompiledEngine:
         self._teams: dict[int, Team] = {}
         self._workspace: Workspace | None = None
         self._data: tuple[Examples, Data] | None = None
+        self._planned: tuple[Data, tuple[int, int], Plan] | None = None
         self._ledger: tuple[Data, tuple[int, int], Ledger] | None = None
         self._seconds_per_batch = 0.0
 
@@ -88,16 +96,16 @@ class CompiledEngine:
     ) -> Iterator[tuple[float, Array]]:
         """The sums over 1, 2, 4 .. chunks at a time, as many as the workspace takes."""
         theta, n = _writable(theta), batch.X.shape[0]
-        plan = plan_for(self.network.units, theta.itemsize)
+        data = self._data_for(batch, theta)
+        plan = self._dense_plan(data, theta)
         cut = plan.cuts(n)
         chunk_rows = int(np.diff(cut).max())
         together = 1
         while together * 2 * chunk_rows <= plan.capacity:
             together *= 2
-        data, rows = self._data_for(batch, theta), np.arange(n)
-        workspace = self._workspace_for(
-            plan, theta, min(together * chunk_rows, n), batch
-        )
+        rows = np.arange(n)
+        most = min(together * chunk_rows, n)
+        workspace = self._workspace_for(plan, theta, most, batch, data)
         for i in range(0, len(cut) - 1, together):
             piece = cut[i : i + together + 1]
             grad, length = np.empty_like(theta), int(piece[-1] - piece[0])
@@ -129,7 +137,9 @@ class CompiledEngine:
     ) -> float:
         n = examples.X.shape[0] if order is None else len(order)
         state = State.of(optimizer, theta)
-        plan, mode = self._plan(examples, theta, state, penalty)
+        data = self._data_for(examples, theta)
+        most = min(batch_size, n)
+        plan, mode = self._plan(data, theta, state, penalty, most)
         if batch_size > plan.capacity:
             return batch_by_batch(
                 self.risk_and_gradient,
@@ -142,8 +152,7 @@ class CompiledEngine:
                 self.network.units[1],
                 self.lazy_adam,
             )
-        data = self._data_for(examples, theta)
-        workspace = self._workspace_for(plan, theta, min(batch_size, n), examples)
+        workspace = self._workspace_for(plan, theta, most, examples, data)
         rows = (
             np.arange(n) if order is None else np.require(order, np.int64, ["C", "W"])
         )
@@ -173,17 +182,29 @@ class CompiledEngine:
         return float(totals[RISK] / max(totals[ROWS], 1))
 
     def _plan(
-        self, examples: Examples, theta: Array, state: State, penalty: Penalty
+        self, data: Data, theta: Array, state: State, penalty: Penalty, rows: int
     ) -> tuple[Plan, int | None]:
         """The plan of an epoch and, for sparse examples, how rows change."""
-        units, itemsize = self.network.units, theta.itemsize
-        if not sparse.issparse(examples.X):
-            return plan_for(units, itemsize), None
+        if not data.sparse:
+            return self._dense_plan(data, theta, rows), None
         if state.rule == ADAM:
             mode = TOUCHED_ONLY if self.lazy_adam else EVERY_ROW
         else:  # the sign of every weight moves it
             mode = EVERY_ROW if penalty.l1[0] else DEFERRED
-        return plan_for(units, itemsize, True, mode != EVERY_ROW), mode
+        units, by_rows = self.network.units, mode != EVERY_ROW
+        return plan_for(units, theta.itemsize, True, by_rows), mode
+
+    def _dense_plan(self, data: Data, theta: Array, rows: int = 0) -> Plan:
+        """The plan for batches of so many rows, or for any; the same in every epoch."""
+        units, itemsize = self.network.units, theta.itemsize
+        last = self._planned
+        if last is None or last[0] is not data or last[1] != (itemsize, rows):
+            marked = worth_marking(data.nonzeros.mean(), units, itemsize)
+            effort = effort_of(data.nonzeros, marked)
+            half_at = half_of(units, rows, effort) if rows else 0
+            plan = plan_for(units, itemsize, marked=marked, half_at=half_at)
+            self._planned = last = data, (itemsize, rows), plan
+        return last[2]
 
     def _go_through(self, epoch_pass: DensePass, n_batches: int) -> None:
         """All batches, so many at a time that Ctrl-C need not wait for long."""
@@ -221,10 +242,11 @@ class CompiledEngine:
         arguments: tuple[Any, ...],
     ) -> None:
         """These batches, by all threads."""
-        if (kernel, workspace.dtype) not in _compiled:
+        version = kernel, workspace.dtype, workspace.plan.marked
+        if version not in _compiled:
             with announced(workspace.dtype.name):
                 kernel(0, 0, 0, *arguments)  # no batch: this only compiles
-            _compiled.add((kernel, workspace.dtype))
+            _compiled.add(version)
         try:
             self._team(workspace.n_threads).run(
                 lambda thread: kernel(thread, first_batch, last_batch, *arguments),
@@ -244,7 +266,7 @@ class CompiledEngine:
         return self._data[1]
 
     def _workspace_for(
-        self, plan: Plan, theta: Array, rows: int, examples: Examples
+        self, plan: Plan, theta: Array, rows: int, examples: Examples, data: Data
     ) -> Workspace:
         last = self._workspace
         if last is not None and last.fits(plan, theta.dtype, rows):
@@ -254,7 +276,10 @@ class CompiledEngine:
         n_threads = self._threads_for(
             SPARSE_COST * products if plan.sparse else products
         )
-        self._workspace = Workspace(self.network, plan, theta.dtype, rows, n_threads)
+        effort = effort_of(data.nonzeros, plan.marked)
+        self._workspace = Workspace(
+            self.network, plan, theta.dtype, rows, n_threads, effort
+        )
         return self._workspace
 
     def _threads_for(self, multiplications: int) -> int:

@@ -12,21 +12,24 @@ from mlproof.engines.compiled.plan import Table
 from mlproof.functions import Array
 
 NONE = np.empty(0)  # what a kernel is given that has no use for an argument
+SAMPLE = 256  # rows, about, of which the zeros are counted
 
 
 class Data(NamedTuple):
     """Nothing is copied but what a kernel could not read."""
 
-    X: tuple[Any, ...]  # dense: three integers and a scale, see gather.py; or the CSR
+    X: tuple[Any, ...]  # dense: four integers and a scale, see gather.py; or the CSR
     y: Table  #            (n,)    class numbers, or none
     labels: Array  #       (n, m)  zeros and ones, or none
     weight: Array  #       (n,)    float64, or none
     held: Any  #           the dense array that X describes
+    nonzeros: Array  #     (d,) how often each input is not 0, in a sample of rows
 
     @classmethod
     def of(cls, examples: Examples, theta: Array, scale: float) -> "Data":
         X, y, weight = examples
         described: tuple[Any, ...]
+        nonzeros = np.ones(X.shape[1])
         if sparse.issparse(X):
             described = (
                 np.require(X.indptr, np.int64, ["C", "W"]),
@@ -39,6 +42,8 @@ class Data(NamedTuple):
             if not (known and in_rows):
                 X = np.ascontiguousarray(X, dtype=theta.dtype)
             described = gather.describe(X), scale
+            sample = X[:: max(X.shape[0] // SAMPLE, 1)]
+            nonzeros = np.count_nonzero(sample, axis=0) / max(len(sample), 1)
         classes, labels = (y, NONE[:, None]) if y.ndim == 1 else (NONE, y)
         return cls(
             described,
@@ -47,6 +52,7 @@ class Data(NamedTuple):
             np.require(labels, np.uint8, ["C", "W"]),
             np.require(NONE if weight is None else weight, np.float64, ["C", "W"]),
             X,
+            nonzeros,
         )
 
     @property

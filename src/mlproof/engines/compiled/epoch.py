@@ -10,8 +10,23 @@ of the chunks, by the threads that have it in their caches.
 from typing import Any
 
 from mlproof.engines.compiled.barrier import meet
-from mlproof.engines.compiled.gather import gather
-from mlproof.engines.compiled.machine import borrow
+from mlproof.engines.compiled.first_layer import (
+    ACTIVATION,
+    APART,
+    BATCH_SIZE,
+    CAPACITY,
+    HALF_AT,
+    N_THREADS,
+    OUTPUT,
+    RULE,
+    SPARE_AT,
+    WIDEST,
+    add_second_half,
+    ask_for_share,
+    first_layer,
+    gradient_of,
+)
+from mlproof.engines.compiled.machine import ZERO, borrow
 from mlproof.engines.compiled.plan import (
     AT,
     B_AT,
@@ -40,37 +55,13 @@ from mlproof.engines.compiled.update import (
     copy,
     rate_of_step,
     step,
-    tile_gradient,
 )
+from mlproof.engines.compiled.zero_inputs import pack_gradient
 
-# The integers that describe the network, the optimiser and the length of a batch.
-ACTIVATION, OUTPUT, RULE, BATCH_SIZE, CAPACITY = range(5)
-SPARE_AT, WIDEST, N_THREADS, APART = range(5, 9)
 # The rows of penalty, a column for each layer; alpha stands in the first column.
 L1, L2, ALPHA = range(3)
 # What an epoch adds up: risk times rows, rows, and steps of the optimiser.
 RISK, ROWS, STEPS = range(3)
-
-
-@part
-def first_layer(
-    layers: Any,
-    theta: Any,
-    work: Any,
-    capacity: int,
-    X: Any,
-    scale: float,
-    who: Any,
-    start: int,
-) -> None:
-    """From these rows of X to the pre-activations of the first layer  (D.1)."""
-    rows, fan_in, fan_out = who.size, layers[0, FAN_IN], layers[0, FAN_OUT]
-    inputs = view(work, layers[0, IN_AT] * capacity + start * fan_in, rows, fan_in)
-    gather(X, scale, who, inputs)
-    W = view(theta, layers[0, W_AT], fan_in, fan_out)
-    b = theta[layers[0, B_AT] : layers[0, B_AT] + fan_out]
-    A = view(work, layers[0, OUT_AT] * capacity + start * fan_out, rows, fan_out)
-    forwards(inputs, W, b, A)
 
 
 @part
@@ -92,7 +83,7 @@ def forward(
         W = view(theta, layers[k, W_AT], fan_in, fan_out)
         b = theta[layers[k, B_AT] : layers[k, B_AT] + fan_out]
         A = view(work, layers[k, OUT_AT] * capacity + start * fan_out, rows, fan_out)
-        forwards(H, W, b, A)
+        forwards(H, ZERO, fan_in, W, b, A)
 
 
 @part
@@ -112,8 +103,8 @@ def backward(
         fan_in, fan_out = layers[k, FAN_IN], layers[k, FAN_OUT]
         W = view(theta, layers[k, W_AT], fan_in, fan_out)
         G = view(work, layers[k, OUT_AT] * capacity + start * fan_out, rows, fan_out)
-        grad_h_s = view(spare, 0, rows, fan_in)
-        backwards(G, W, view(transposed, 0, fan_out, fan_in), grad_h_s)
+        grad_h_s = view(spare, ZERO, rows, fan_in)
+        backwards(G, W, view(transposed, ZERO, fan_out, fan_in), grad_h_s)
         A = view(work, layers[k - 1, OUT_AT] * capacity + start * fan_in, rows, fan_in)
         H = view(work, layers[k, IN_AT] * capacity + start * fan_in, rows, fan_in)
         deactivate(activation, A, H, grad_h_s)
@@ -237,11 +228,13 @@ def epoch(
     totals: Any,
     barrier: Any,
     halves: Any,
+    zero_inputs: Any,
 ) -> None:
     """The part of one thread in these batches of the epoch.
 
     total_weight, if not 0, stands for the sum of the weights of a longer batch that
     these rows belong to.  t counts the optimiser's steps before the first batch.
+    zero_inputs are those of zero_inputs.py, or None: which it is, is compiled in.
     """
     order, X, y, labels, weight = (
         borrow(order),
@@ -259,7 +252,8 @@ def epoch(
     barrier = borrow(barrier)
 
     n_threads, capacity = network[N_THREADS], network[CAPACITY]
-    batch_size = network[BATCH_SIZE]
+    batch_size, half_at = network[BATCH_SIZE], network[HALF_AT]
+    fan_in = layers[0, FAN_IN]
     for batch in range(first_batch, last_batch):
         rows = order[batch * batch_size : (batch + 1) * batch_size]
         n = rows.size
@@ -272,28 +266,56 @@ def epoch(
         n_chunks = cut.size - 1
         risk_of = risks[t & 1]  # what thread 0 has yet to add up is not overwritten
 
-        first_chunk = thread * n_chunks // n_threads
-        last_chunk = (thread + 1) * n_chunks // n_threads
-        for chunk in range(first_chunk, last_chunk):
-            start, stop = cut[chunk], cut[chunk + 1]
-            who = rows[start:stop]
-            first_layer(layers, theta, work, capacity, X, scale, who, start)
-            risk_of[chunk] = through_the_network(
-                network,
-                layers,
-                theta,
-                work,
-                transposed[thread],
-                top,
-                who,
-                start,
-                y,
-                labels,
-                weight,
-                s,
-            )
-        if not meet(barrier, n_threads):
-            return
+        # Where the inputs are halved, all sums are made before any of them is used.
+        for stage in range(2 if half_at else 1):
+            summing, using = stage == 0, not half_at or stage == 1
+            # The first half's chunks, then those of the second.
+            n_items = 2 * n_chunks if half_at and summing else n_chunks
+            first_item = thread * n_items // n_threads
+            last_item = (thread + 1) * n_items // n_threads
+            for i in range(first_item, last_item):
+                chunk = i if i < n_chunks else i - n_chunks
+                start, stop = cut[chunk], cut[chunk + 1]
+                who = rows[start:stop]
+                if summing:
+                    first_layer(
+                        network,
+                        layers,
+                        theta,
+                        work,
+                        X,
+                        scale,
+                        who,
+                        start,
+                        half_at if i >= n_chunks else ZERO,
+                        half_at if half_at and i < n_chunks else fan_in,
+                        zero_inputs,
+                        chunk,
+                        thread,
+                    )
+                if using:
+                    if half_at:
+                        add_second_half(network, layers, work, start, stop - start)
+                    risk_of[chunk] = through_the_network(
+                        network,
+                        layers,
+                        theta,
+                        work,
+                        transposed[thread],
+                        top,
+                        who,
+                        start,
+                        y,
+                        labels,
+                        weight,
+                        s,
+                    )
+                    if zero_inputs is not None:
+                        pack_gradient(
+                            layers[0], work, capacity, start, stop, zero_inputs
+                        )
+            if not meet(barrier, n_threads):
+                return
 
         # Of 2, 4, 8 .. chunks the root of the tree (S.2) adds the two halves.
         apart = network[APART] and n_chunks > 1 and n_chunks & (n_chunks - 1) == 0
@@ -302,20 +324,45 @@ def epoch(
                 half, tile = i // tiles.shape[0], tiles[i % tiles.shape[0]]
                 begin = half * (n_chunks // 2)
                 its_cut = cut[begin : begin + n_chunks // 2 + 1]
-                tile_gradient(layers, tile, its_cut, work, capacity, sums[thread])
+                gradient_of(
+                    layers,
+                    tile,
+                    its_cut,
+                    begin,
+                    work,
+                    capacity,
+                    zero_inputs,
+                    sums[thread],
+                )
                 half_grad = halves[half, tile[AT] : tile[AT] + tile[SIZE]]
                 copy(sums[thread, 0], half_grad)
             if not meet(barrier, n_threads):
                 return
 
-        for i in range(shares[0, thread], shares[0, thread + 1]):
+        first_tile, last_tile = shares[0, thread], shares[0, thread + 1]
+        following = order[(batch + 1) * batch_size : (batch + 2) * batch_size]
+        for i in range(first_tile, last_tile):
+            if zero_inputs is not None:  # products that are short enough to feel it
+                n_tiles = last_tile - first_tile
+                ask_for_share(
+                    network, layers, X, following, thread, i - first_tile, n_tiles
+                )
             tile, grad = tiles[i], sums[thread, 0]
             if apart:
                 here = slice(tile[AT], tile[AT] + tile[SIZE])
                 copy(halves[0, here], grad[: tile[SIZE]])
                 add(grad, halves[1, here])
             else:
-                tile_gradient(layers, tile, cut, work, capacity, sums[thread])
+                gradient_of(
+                    layers,
+                    tile,
+                    cut,
+                    ZERO,
+                    work,
+                    capacity,
+                    zero_inputs,
+                    sums[thread],
+                )
             risk_of[n_chunks + i] = change(
                 network,
                 layers,

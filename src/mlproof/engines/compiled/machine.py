@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 import llvmlite.binding
+import numpy as np
 import scipy.linalg.cython_blas  # noqa: F401  (loads the BLAS whose address is taken)
 from llvmlite import ir
 from numba import types
@@ -29,6 +30,10 @@ llvmlite.binding.add_symbol("mlproof_yield", ctypes.cast(_yield, ctypes.c_void_p
 # Bytes of a line of the cache.  Not that of parameters.py: what kernels are compiled
 # from is in this folder, which is how a change is noticed.
 LINE = 64
+
+# Numba compiles a function anew for every constant that it is called with, but for one
+# that is a number of NumPy's.
+ZERO, ONE = np.int64(0), np.int64(1)
 
 let_others_run = types.ExternalFunction("mlproof_yield", types.int32())
 

@@ -36,6 +36,8 @@ def _vectors() -> tuple[int, int]:
 
 ROWS = 4
 VECTOR_BYTES, VECTORS = _vectors()
+# Whether shorter vectors take less time.
+QUARTERS = VECTOR_BYTES == 64
 # A deeper product is made piece by piece: what a piece reads of B stays in the cache.
 DEPTH = 400
 
@@ -43,26 +45,44 @@ I32, I64 = ir.IntType(32), ir.IntType(64)
 
 
 class Vectors:
-    """Instructions on the vectors of a row: the last of which may be shorter."""
+    """Instructions on the vectors of a row, of which the last may not be full.
+
+    Where no more than a quarter of it is, it may be a vector of a quarter: most
+    processors of 512 bits take half the time for one of up to 256.
+    """
 
     def __init__(
-        self, context: Any, builder: Any, like: Any, n: int, columns: Any
+        self,
+        context: Any,
+        builder: Any,
+        like: Any,
+        n: int,
+        columns: Any,
+        *,
+        quarter: bool = False,
     ) -> None:
         self.builder, self.n, self.size = builder, n, like.bitwidth // 8
         self.lanes = VECTOR_BYTES // self.size
         self.real = context.get_value_type(like)
-        self.type = ir.VectorType(self.real, self.lanes)
-        self.zero = ir.Constant(self.type, [0.0] * self.lanes)
-        lanes = ir.Constant(ir.VectorType(I64, self.lanes), list(range(self.lanes)))
+        last = self.lanes // 4 if quarter else self.lanes
+        lengths = [self.lanes] * (n - 1) + [last]
+        self.types = [ir.VectorType(self.real, length) for length in lengths]
+        self.zeros = [ir.Constant(of, [0.0] * of.count) for of in self.types]
+        lanes = ir.Constant(ir.VectorType(I64, last), list(range(last)))
         left = builder.sub(columns, I64((n - 1) * self.lanes))
-        self.mask = builder.icmp_signed("<", lanes, self.filled(left))
+        self.mask = builder.icmp_signed("<", lanes, self.filled(left, last))
 
-    def filled(self, value: Any) -> Any:
+    def filled(self, value: Any, lanes: int = 0) -> Any:
         """A vector of equal numbers."""
-        empty = ir.Constant(ir.VectorType(value.type, self.lanes), ir.Undefined)
-        zeros = ir.Constant(ir.VectorType(I32, self.lanes), [0] * self.lanes)
+        lanes = lanes or self.lanes
+        empty = ir.Constant(ir.VectorType(value.type, lanes), ir.Undefined)
         first = self.builder.insert_element(empty, value, I32(0))
-        return self.builder.shuffle_vector(first, first, zeros)
+        return self._lane_0(first, lanes)
+
+    def _lane_0(self, vector: Any, lanes: int) -> Any:
+        """Its first number in each of so many lanes."""
+        zeros = ir.Constant(ir.VectorType(I32, lanes), [0] * lanes)
+        return self.builder.shuffle_vector(vector, vector, zeros)
 
     def number(self, address: Any) -> Any:
         """The number at this address, in every lane."""
@@ -72,8 +92,17 @@ class Vectors:
     def load(self, address: Any) -> list[Any]:
         *full, last = self._pointers(address)
         values = [self.builder.load(pointer, align=self.size) for pointer in full]
-        arguments = last, I32(self.size), self.mask, self.zero
-        return [*values, self._masked("load", self.type, arguments)]
+        arguments = last, I32(self.size), self.mask, self.zeros[-1]
+        return [*values, self._masked("load", self.types[-1], arguments)]
+
+    def load_lines(self, address: Any) -> list[Any]:
+        """As load, from where lines of the cache begin, and all of each vector."""
+        pointers = self._pointers(address)
+        return [self.builder.load(pointer, align=VECTOR_BYTES) for pointer in pointers]
+
+    def not_zero(self, address: Any) -> Any:
+        """A bit for each number of the last vector: whether it is there and not 0."""
+        return self.builder.fcmp_unordered("!=", self.load(address)[-1], self.zeros[-1])
 
     def store(self, values: list[Any], address: Any) -> None:
         *full, last = self._pointers(address)
@@ -87,7 +116,7 @@ class Vectors:
         with self.builder.if_else(cgutils.is_null(self.builder, S)) as (zeros, given):
             with zeros:
                 for _, slots in rows:
-                    self.keep([self.zero] * self.n, slots)
+                    self.keep(self.zeros, slots)
             with given:
                 for address, slots in rows:
                     self.keep(self.load(address), slots)
@@ -99,12 +128,13 @@ class Vectors:
     def add_products(self, number: Any, values: list[Any], slots: list[Any]) -> None:
         """Add number * values to what the slots of a row hold."""
         for value, slot in zip(values, slots, strict=True):
-            total = self.multiply_add(number, value, self.builder.load(slot))
+            same = self._lane_0(number, value.type.count)
+            total = self.multiply_add(same, value, self.builder.load(slot))
             self.builder.store(total, slot)
 
     def slots(self) -> list[Any]:
         """Room for the sums of a row: registers, once LLVM has seen it."""
-        return [cgutils.alloca_once(self.builder, self.type) for _ in range(self.n)]
+        return [cgutils.alloca_once(self.builder, of) for of in self.types]
 
     def multiply_add(self, number: Any, values: Any, sums: Any) -> Any:
         """The sum of number * values and sums, rounded once where the processor can."""
@@ -112,18 +142,22 @@ class Vectors:
         return self.builder.fadd(product, sums, flags=("contract",))
 
     def _pointers(self, address: Any) -> list[Any]:
-        first = self.builder.inttoptr(address, self.type.as_pointer())
-        return [self.builder.gep(first, [I32(j)]) for j in range(self.n)]
+        first = self.builder.inttoptr(address, self.types[0].as_pointer())
+        pointers = [self.builder.gep(first, [I32(j)]) for j in range(self.n)]
+        return [
+            self.builder.bitcast(pointer, of.as_pointer())
+            for pointer, of in zip(pointers, self.types, strict=True)
+        ]
 
     def _masked(self, verb: str, result: Any, arguments: tuple[Any, ...]) -> Any:
-        name = f"llvm.masked.{verb}.v{self.lanes}f{8 * self.size}.p0"
+        name = f"llvm.masked.{verb}.v{self.types[-1].count}f{8 * self.size}.p0"
         signature = ir.FunctionType(result, [argument.type for argument in arguments])
         function = cgutils.get_or_insert_function(self.builder.module, signature, name)
         return self.builder.call(function, arguments)
 
 
-def _block_of(vectors: int) -> Any:
-    """The kernel for blocks of so many vectors of columns."""
+def _block_of(vectors: int, *, quarter: bool = False) -> Any:
+    """The kernel for blocks of so many vectors of columns, the last of a quarter."""
 
     def block(
         typingctx: Any,
@@ -148,7 +182,9 @@ def _block_of(vectors: int) -> Any:
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             _, S, S_step, A, A_row, A_depth, B, B_step, C, C_step = args[:10]
             rows, columns, depth = args[10:]
-            vector = Vectors(context, builder, like.dtype, vectors, columns)
+            vector = Vectors(
+                context, builder, like.dtype, vectors, columns, quarter=quarter
+            )
 
             def at(address: Any, step: Any, index: Any) -> Any:
                 return builder.add(address, builder.mul(step, index))
@@ -181,6 +217,16 @@ def _block_of(vectors: int) -> Any:
 _block_1, _block_2 = _block_of(1), _block_of(2)
 # Not every processor has the registers for wider ones, which are then never called.
 _block_3, _block_4 = _block_of(min(3, VECTORS)), _block_of(min(4, VECTORS))
+_quarter_1, _quarter_2, _quarter_3, _quarter_4 = (
+    _block_of(min(vectors, VECTORS), quarter=QUARTERS) for vectors in (1, 2, 3, 4)
+)
+
+
+@part
+def ends_in_quarter(vectors: int, columns: int, size: int) -> Any:
+    """Whether of so many vectors no more than a quarter of the last is used."""
+    last = columns * size - (vectors - 1) * VECTOR_BYTES
+    return QUARTERS and 4 * last <= VECTOR_BYTES
 
 
 @part
@@ -212,6 +258,7 @@ def product(
         v = panel * n_vectors // n_panels
         vectors = (panel + 1) * n_vectors // n_panels - v
         width, at = min(vectors * lanes, columns - v * lanes), v * VECTOR_BYTES
+        quarter = ends_in_quarter(vectors, width, size)
         for piece in range(n_pieces):
             k = piece * depth // n_pieces
             length = (piece + 1) * depth // n_pieces - k
@@ -234,7 +281,16 @@ def product(
                     width,
                     length,
                 )
-                if vectors == 1:
+                if quarter:
+                    if vectors == 1:
+                        _quarter_1(*place)
+                    elif vectors == 2:
+                        _quarter_2(*place)
+                    elif vectors == 3:
+                        _quarter_3(*place)
+                    else:
+                        _quarter_4(*place)
+                elif vectors == 1:
                     _block_1(*place)
                 elif vectors == 2:
                     _block_2(*place)

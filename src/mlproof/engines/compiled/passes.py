@@ -41,7 +41,7 @@ class DensePass:
         if cuts is None:
             cuts = workspace.cuts(batch_size, len(order) % batch_size)
         self._tables = workspace.tables(state.rule, batch_size, cuts)
-        self._others: tuple[Any, ...] = (workspace.halves,)
+        self._others: tuple[Any, ...] = workspace.halves, workspace.zero_inputs
 
     def arguments(self, steps: int) -> tuple[Any, ...]:
         """Those after the thread and the batches; so many steps have been made."""

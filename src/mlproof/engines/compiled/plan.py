@@ -17,8 +17,10 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from mlproof.engines.chunks import MAX_ROWS, chunks
+from mlproof.engines.chunks import MAX_ROWS, chunks, worth_sharing
 from mlproof.engines.compiled.microkernel import VECTOR_BYTES
+from mlproof.functions import Array
+from mlproof.parameters import n_theta
 
 Table = npt.NDArray[np.int64]
 
@@ -37,6 +39,17 @@ TILE_SIZE = 8192
 # How much larger activations and their gradients must be than theta for two threads to
 # make gradients of their own rows, and exchange these.
 APART_FROM = 2
+# A word has the marks of 64 numbers of X, and chunks have up to 128 rows.
+WORD = 64
+WORDS_OF_CHUNK = -(-MAX_ROWS // WORD)
+# Fewer inputs, or vectors of hidden units, are not worth marking.
+MARKED_FROM, MARKED_FROM_VECTORS = 32, 3
+# Threads share the inputs where there are so many, and so many times a batch's rows.
+HALVED_FROM, HALVED_FROM_ROWS = 512, 2
+# Halves begin with a vector of any processor's.
+HALVES_ALIGNED = 16
+# What an input costs besides its products, where a product with one costs 1.
+EFFORT_BESIDES = 0.15
 # Bytes that the rows worked on together may take; a longer batch is taken in turns.
 CAPACITY_BYTES = 32 * 2**20
 
@@ -44,6 +57,34 @@ CAPACITY_BYTES = 32 * 2**20
 def by_blas(rows: int, fan_in: int, fan_out: int) -> bool:
     """Whether a product of these sizes is made by BLAS; kernels ask the same."""
     return VECTOR_BYTES < 64 and rows * fan_in * fan_out >= BLAS_FROM
+
+
+def worth_marking(nonzeros: float, units: tuple[int, ...], itemsize: int) -> bool:
+    """Whether the first layer is faster past the zeros, for this share of the others.
+
+    A number that is passed over saves a multiplication for each vector of hidden units;
+    one that is not costs some instructions for finding it.
+    """
+    vectors = -(-units[1] * itemsize // VECTOR_BYTES)
+    paid = nonzeros * (vectors + 3) < 0.9 * vectors
+    return bool(units[0] >= MARKED_FROM and vectors >= MARKED_FROM_VECTORS and paid)
+
+
+def effort_of(nonzeros: Array, marked: bool) -> Array:
+    """What each input costs that is not 0 so often, (d,)."""
+    return nonzeros + EFFORT_BESIDES if marked else np.ones_like(nonzeros)
+
+
+def half_of(units: tuple[int, ...], rows: int, effort: Array) -> int:
+    """Where the second half of the inputs begins, or 0 if threads share the rows."""
+    d, d_h = units[:2]
+    wide = d >= HALVED_FROM and d >= HALVED_FROM_ROWS * rows and d_h > 1
+    if not wide or not worth_sharing(rows * n_theta(units)):
+        return 0
+    done = np.cumsum(effort)
+    middle = int(np.searchsorted(done, done[-1] / 2))
+    most = (d - 1) // HALVES_ALIGNED
+    return min(max(round(middle / HALVES_ALIGNED), 1), most) * HALVES_ALIGNED
 
 
 @dataclass(frozen=True)
@@ -56,6 +97,10 @@ class Plan:
     # they touch are changed row by row, unless all of them are changed, tile by tile.
     sparse: bool = False
     by_rows: bool = False
+    # Of dense examples what is not 0 is marked, and the first layer passes over zeros.
+    marked: bool = False
+    # Where the second half of the inputs begins, if they are worked on by halves.
+    half_at: int = 0
 
     @cached_property
     def layers(self) -> Table:
@@ -76,9 +121,8 @@ class Plan:
     def calls_blas(self, batch_size: int) -> bool:
         """Whether any product of a chunk of such batches is a call of BLAS."""
         rows = min(batch_size, MAX_ROWS)
-        return any(
-            by_blas(rows, fan_in, fan_out) for fan_in, fan_out in pairwise(self.units)
-        )
+        pairs = list(pairwise(self.units))[int(self.marked) :]
+        return any(by_blas(rows, fan_in, fan_out) for fan_in, fan_out in pairs)
 
     @property
     def columns(self) -> int:
@@ -94,14 +138,23 @@ class Plan:
         """The numbers of the largest matrix of weights that is used backwards."""
         return max((m * n for m, n in pairwise(self.units[1:])), default=0)
 
+    @property
+    def packed_width(self) -> int:
+        """The first layer's units, filled up to a vector."""
+        lanes = VECTOR_BYTES // self.itemsize
+        return -(-self.units[1] // lanes) * lanes
+
     @cached_property
     def tiles(self) -> Table:
         rows: list[tuple[int, ...]] = []
         for k, (fan_in, fan_out, W_at, *_) in enumerate(self.layers.tolist()):
             first = fan_in if k == 0 and self.by_rows else 0
-            inputs = fan_in + 1 - first
-            count = min(max(round(inputs * fan_out / TILE_SIZE), 1), inputs)
-            cuts = [first + i * inputs // count for i in range(count + 1)]
+            halves = [first, self.half_at, fan_in + 1]
+            if k > 0 or not self.half_at:
+                del halves[1]
+            cuts = [first]
+            for begin, end in pairwise(halves):
+                cuts += _stretches(begin, end, fan_out)
             if k == 0 and self.sparse and not self.by_rows:
                 # Of sparse examples the biases alone have a gradient like the others.
                 cuts[-1:] = [fan_in, fan_in + 1]
@@ -111,20 +164,30 @@ class Plan:
             ]
         return np.array(rows, dtype=np.int64)
 
-    def shares(self, n_threads: int, copies: int = 1) -> Table:
+    def shares(self, n_threads: int, effort: Array, copies: int = 1) -> Table:
         """Where the tiles of each thread begin, and the end: nearly equal stretches.
 
         Of so many copies of all tiles, one copy after the other.
         """
-        sizes = np.tile(self.tiles[:, SIZE], copies)
-        ends = np.cumsum(sizes)
+        efforts = np.tile(self._efforts(effort), copies)
+        ends = np.cumsum(efforts)
         goals = ends[-1] * np.arange(n_threads + 1) / n_threads
-        before = ends - sizes / 2  # a tile goes where its middle lies
+        before = ends - efforts / 2  # a tile goes where its middle lies
         return np.searchsorted(before, goals).astype(np.int64)
+
+    def _efforts(self, effort: Array) -> Array:
+        """What each tile costs, where ``effort`` (d,) tells what each input does."""
+        efforts = self.tiles[:, SIZE].astype(np.float64)
+        for i, (layer, first, last, *_) in enumerate(self.tiles.tolist()):
+            if layer == 0 and first < len(effort):
+                efforts[i] *= effort[first:last].mean()
+        return efforts
 
     def apart(self, rows: int) -> bool:
         """Whether threads exchange less by gradients than by what these come from."""
         read = rows * sum(map(sum, pairwise(self.units)))
+        if self.half_at:  # each reads the inputs that are its own
+            read -= rows * self.units[0]
         return not self.sparse and read > APART_FROM * self.tiles[:, SIZE].sum()
 
     def cuts(self, n_rows: int) -> Table:
@@ -138,9 +201,21 @@ class Plan:
         return max(CAPACITY_BYTES // (self.itemsize * self.columns), 1)
 
 
+def _stretches(begin: int, end: int, fan_out: int) -> list[int]:
+    """Where stretches of inputs end that have about TILE_SIZE weights each."""
+    inputs = end - begin
+    count = min(max(round(inputs * fan_out / TILE_SIZE), 1), inputs)
+    return [begin + (i + 1) * inputs // count for i in range(count)]
+
+
 @lru_cache(maxsize=64)
 def plan_for(
-    units: tuple[int, ...], itemsize: int, sparse: bool = False, by_rows: bool = False
+    units: tuple[int, ...],
+    itemsize: int,
+    sparse: bool = False,
+    by_rows: bool = False,
+    marked: bool = False,
+    half_at: int = 0,
 ) -> Plan:
     """The plan, made once: a small network's epoch takes no longer than its tables."""
-    return Plan(units, itemsize, sparse, by_rows)
+    return Plan(units, itemsize, sparse, by_rows, marked, half_at)

@@ -10,7 +10,7 @@ from typing import Any
 
 from numba import carray
 
-from mlproof.engines.compiled.machine import address_of, gemm, pointer_to
+from mlproof.engines.compiled.machine import ONE, ZERO, address_of, gemm, pointer_to
 from mlproof.engines.compiled.microkernel import product
 from mlproof.engines.compiled.plan import by_blas
 from mlproof.engines.compiled.toolchain import part
@@ -66,40 +66,45 @@ def _dot_rows(X: Any, W: Any, b: Any, A: Any) -> None:
 
 
 @part
-def forwards(X: Any, W: Any, b: Any, A: Any) -> None:
-    """A = X W + b  (D.1)."""
+def forwards(X: Any, first: int, last: int, W: Any, b: Any, A: Any) -> None:
+    """A = X W + b, or what the inputs from first up to last make of it  (D.1).
+
+    Without b, where it has no elements; a single output needs all inputs, and b.
+    """
     rows, fan_in = X.shape
-    fan_out, size = W.shape[1], W.itemsize
+    fan_out, inputs, size = W.shape[1], last - first, W.itemsize
+    X_at, W_at = address_of(X) + first * size, address_of(W) + first * fan_out * size
     if fan_out == 1:
         _dot_rows(X, W, b, A)
-    elif _by_blas(rows, fan_in, fan_out):
+    elif _by_blas(rows, inputs, fan_out):
         # BLAS counts by columns, and so sees the transposed matrices: A' = W' X'.
         gemm(
             N,
             N,
             fan_out,
             rows,
-            fan_in,
+            inputs,
             W[0, 0],
-            address_of(W),
+            W_at,
             fan_out,
-            address_of(X),
+            X_at,
             fan_in,
             address_of(A),
             fan_out,
         )
-        add_biases(A, b)
+        if b.size:
+            add_biases(A, b)
     else:
         product(
-            address_of(b),
-            0,
-            address_of(X),
+            address_of(b) if b.size else 0,
+            ZERO,
+            X_at,
             fan_in * size,
             size,
-            address_of(W),
+            W_at,
             fan_out * size,
             A,
-            fan_in,
+            inputs,
         )
 
 
@@ -138,8 +143,8 @@ def backwards(G: Any, W: Any, W_T: Any, grad_X: Any) -> None:
     else:
         _transpose(W, W_T)
         product(
-            0,
-            0,
+            ZERO,
+            ZERO,
             address_of(G),
             fan_out * size,
             size,
@@ -158,8 +163,8 @@ def weights_gradient(X: Any, first: int, last: int, G: Any, grad_W: Any) -> None
     X_at = address_of(X) + first * size
     if fan_out == 1:
         # The same numbers as grad_W' = G' X, which has full vectors.
-        grad_row = view(flat(grad_W), 0, 1, inputs)
-        product(0, 0, address_of(G), 0, size, X_at, fan_in * size, grad_row, rows)
+        grad_row, step = view(flat(grad_W), ZERO, ONE, inputs), fan_in * size
+        product(ZERO, ZERO, address_of(G), ZERO, size, X_at, step, grad_row, rows)
     elif _by_blas(rows, inputs, fan_out):
         gemm(
             N,
@@ -177,8 +182,8 @@ def weights_gradient(X: Any, first: int, last: int, G: Any, grad_W: Any) -> None
         )
     else:
         product(
-            0,
-            0,
+            ZERO,
+            ZERO,
             X_at,
             size,
             fan_in * size,

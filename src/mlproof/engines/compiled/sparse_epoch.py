@@ -25,17 +25,19 @@ from mlproof.engines.compiled.batch_columns import (
 )
 from mlproof.engines.compiled.epoch import (
     ALPHA,
-    BATCH_SIZE,
-    CAPACITY,
     L1,
     L2,
-    N_THREADS,
-    RULE,
     add_up,
     change,
     cuts_of,
     sum_of_weights,
     through_the_network,
+)
+from mlproof.engines.compiled.first_layer import (
+    BATCH_SIZE,
+    CAPACITY,
+    N_THREADS,
+    RULE,
 )
 from mlproof.engines.compiled.machine import LINE, address_of, borrow, prefetch
 from mlproof.engines.compiled.plan import (

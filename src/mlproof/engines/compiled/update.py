@@ -8,6 +8,7 @@ chunks.py, so that the bits are the same too.
 import math
 from typing import Any
 
+from mlproof.engines.compiled.machine import ZERO
 from mlproof.engines.compiled.plan import (
     FAN_IN,
     FAN_OUT,
@@ -39,6 +40,28 @@ def copy(source: Any, target: Any) -> None:
 
 
 @part
+def add_pairs(sums: Any, height: int, complete: int) -> Any:
+    """Add the last rows of sums by twos; how many rows are left of so many.
+
+    Of the chunk with this number: a pair is complete after every second chunk, a pair
+    of pairs after the fourth.
+    """
+    while complete & 1:
+        add(sums[height - 2], sums[height - 1])
+        height -= 1
+        complete >>= 1
+    return height
+
+
+@part
+def add_all(sums: Any, height: int) -> None:
+    """Add what is left at the end, from the right, to the first row of sums."""
+    while height > 1:
+        add(sums[height - 2], sums[height - 1])
+        height -= 1
+
+
+@part
 def tile_gradient(
     layers: Any, tile: Any, cuts: Any, work: Any, capacity: int, sums: Any
 ) -> None:
@@ -46,26 +69,18 @@ def tile_gradient(
     layer, first = layers[tile[LAYER]], tile[FIRST]
     fan_in, fan_out = layer[FAN_IN], layer[FAN_OUT]
     last = min(tile[LAST], fan_in)
-    height = 0
+    height = ZERO
     for chunk in range(cuts.size - 1):
         start, rows = cuts[chunk], cuts[chunk + 1] - cuts[chunk]
         G = view(work, layer[OUT_AT] * capacity + start * fan_out, rows, fan_out)
         if first < last:
             H = view(work, layer[IN_AT] * capacity + start * fan_in, rows, fan_in)
-            grad_W = view(sums[height], 0, last - first, fan_out)
+            grad_W = view(sums[height], ZERO, last - first, fan_out)
             weights_gradient(H, first, last, G, grad_W)
         if tile[LAST] > fan_in:
             biases_gradient(G, sums[height, (last - first) * fan_out :])
-        height += 1
-        # A pair is complete after every second chunk, a pair of pairs after the fourth.
-        complete = chunk
-        while complete & 1:
-            add(sums[height - 2], sums[height - 1])
-            height -= 1
-            complete >>= 1
-    while height > 1:
-        add(sums[height - 2], sums[height - 1])
-        height -= 1
+        height = add_pairs(sums, height + 1, chunk)
+    add_all(sums, height)
 
 
 @part

@@ -8,6 +8,7 @@ import numpy as np
 from mlproof.deep import Network
 from mlproof.engines.compiled import barrier, units
 from mlproof.engines.compiled.plan import SIZE, Plan, Table
+from mlproof.engines.compiled.zero_inputs import ZeroInputs
 from mlproof.functions import Array
 from mlproof.parameters import vector
 
@@ -16,14 +17,21 @@ class Workspace:
     """The tables and buffers for batches of up to so many rows, in this dtype."""
 
     def __init__(
-        self, network: Network, plan: Plan, dtype: Any, rows: int, n_threads: int
+        self,
+        network: Network,
+        plan: Plan,
+        dtype: Any,
+        rows: int,
+        n_threads: int,
+        effort: Array,
     ) -> None:
         self.plan, self.dtype = plan, np.dtype(dtype)
         self.rows, self.n_threads = rows, n_threads
         self._activation = units.ACTIVATIONS.index(network.activation.name)
         self._output = units.OUTPUTS.index(network.output.name)
         self._apart = n_threads > 1 and plan.apart(rows)
-        self._shares = table(plan.shares(n_threads), plan.shares(n_threads, 2))
+        shares = (plan.shares(n_threads, effort, copies) for copies in (1, 2))
+        self._shares = table(*shares)
         # Of a shorter batch there may be more chunks, up to the next power of two.
         n_chunks = 1 << (len(plan.cuts(rows)) - 2).bit_length()
         # The sums of a tile that wait for their partners in the tree, for each thread.
@@ -34,16 +42,22 @@ class Workspace:
         self._sums = vector(math.prod(shape), dtype).reshape(shape)
         # The gradients of both halves of a batch, where threads exchange them.
         n_theta = int(plan.tiles[:, SIZE].sum()) if self._apart else 0
-        self.halves = vector(2 * n_theta, dtype).reshape(2, n_theta)
+        self.halves = self._matrix(2, n_theta)
         # The weights of a layer the other way round, for each thread.
-        self._transposed = vector(n_threads * plan.transposed_size, dtype).reshape(
-            n_threads, plan.transposed_size
+        self._transposed = self._matrix(n_threads, plan.transposed_size)
+        self.zero_inputs = (
+            ZeroInputs.of(plan, dtype, rows, n_chunks, n_threads)
+            if plan.marked
+            else None
         )
         self._top = np.empty(rows, dtype=np.int64)
         self._risks = np.zeros((2, n_chunks + len(plan.tiles)))
         self._cuts: dict[tuple[int, ...], Table] = {}
         self.totals = np.zeros(3)
         self.barrier = barrier.new()
+
+    def _matrix(self, rows: int, columns: int) -> Array:
+        return vector(rows * columns, self.dtype).reshape(rows, columns)
 
     def fits(self, plan: Plan, dtype: Any, rows: int) -> bool:
         """Whether these batches can be worked on in it."""
@@ -67,6 +81,7 @@ class Workspace:
             self.plan.widest,
             self.n_threads,
             self._apart,
+            self.plan.half_at,
         )
         return (
             self.plan.layers,

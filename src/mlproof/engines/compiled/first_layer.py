@@ -1,0 +1,122 @@
+"""The first layer on dense examples: from rows of X to sums, and a tile's gradient.
+
+Where a batch has fewer rows than an example has numbers, threads share the inputs and
+not the examples: each goes through all rows with its half of the weights, which stay in
+its cache, and what the halves exchange is their sums, (n, d_h), instead of weights and
+their gradient, (d, d_h).  The inputs are halved for any number of threads, one as well:
+
+    A = (X[:, :half_at] W[:half_at] + b) + X[:, half_at:] W[half_at:]          (D.1)
+"""
+
+from typing import Any
+
+from mlproof.engines.compiled.gather import ask_for, gather
+from mlproof.engines.compiled.machine import ZERO
+from mlproof.engines.compiled.plan import (
+    B_AT,
+    FAN_IN,
+    FAN_OUT,
+    IN_AT,
+    LAYER,
+    OUT_AT,
+    W_AT,
+)
+from mlproof.engines.compiled.products import flat, forwards, view
+from mlproof.engines.compiled.toolchain import part
+from mlproof.engines.compiled.update import add, tile_gradient
+from mlproof.engines.compiled.zero_inputs import forwards_marked, tile_gradient_marked
+
+# The integers that describe the network, the optimiser and the length of a batch.
+ACTIVATION, OUTPUT, RULE, BATCH_SIZE, CAPACITY = range(5)
+SPARE_AT, WIDEST, N_THREADS, APART, HALF_AT = range(5, 10)
+
+
+@part
+def _second_half(network: Any, layers: Any, work: Any, start: int, rows: int) -> Any:
+    """What the second half of the inputs makes, in the chunk's spare matrix."""
+    at = network[SPARE_AT] * network[CAPACITY] + start * network[WIDEST]
+    return view(work, at, rows, layers[0, FAN_OUT])
+
+
+@part
+def first_layer(
+    network: Any,
+    layers: Any,
+    theta: Any,
+    work: Any,
+    X: Any,
+    scale: float,
+    who: Any,
+    start: int,
+    first: int,
+    last: int,
+    zero_inputs: Any,
+    chunk: int,
+    thread: int,
+) -> None:
+    """From the inputs first to last of these rows to the first layer's sums  (D.1)."""
+    capacity, rows = network[CAPACITY], who.size
+    fan_in, fan_out = layers[0, FAN_IN], layers[0, FAN_OUT]
+    inputs = view(work, layers[0, IN_AT] * capacity + start * fan_in, rows, fan_in)
+    gather(X, scale, who, first, last, inputs)
+    W = view(theta, layers[0, W_AT], fan_in, fan_out)
+    b = theta[layers[0, B_AT] : layers[0, B_AT] + fan_out]
+    A = view(work, layers[0, OUT_AT] * capacity + start * fan_out, rows, fan_out)
+    if first > 0:
+        A, b = _second_half(network, layers, work, start, rows), b[:0]
+    if zero_inputs is None:
+        forwards(inputs, first, last, W, b, A)
+    else:
+        forwards_marked(inputs, first, last, W, b, A, zero_inputs, start, chunk, thread)
+
+
+@part
+def ask_for_share(
+    network: Any,
+    layers: Any,
+    X: Any,
+    rows: Any,
+    thread: int,
+    part_of_it: int,
+    n_parts: int,
+) -> None:
+    """Ask for a part of what a thread will read of X in a batch of these rows."""
+    n_threads, half_at, fan_in = network[N_THREADS], network[HALF_AT], layers[0, FAN_IN]
+    first, last, n = ZERO, fan_in, rows.size
+    begin, end = thread * n // n_threads, (thread + 1) * n // n_threads
+    if half_at and n_threads == 2:
+        first, last = (half_at, fan_in) if thread else (ZERO, half_at)
+        begin, end = ZERO, n
+    start = begin + part_of_it * (end - begin) // n_parts
+    stop = begin + (part_of_it + 1) * (end - begin) // n_parts
+    ask_for(X, rows[start:stop], first, last)
+
+
+@part
+def add_second_half(
+    network: Any, layers: Any, work: Any, start: int, rows: int
+) -> None:
+    """Add the second half's sums to the first's."""
+    fan_out, at = layers[0, FAN_OUT], layers[0, OUT_AT] * network[CAPACITY]
+    A = view(work, at + start * fan_out, rows, fan_out)
+    add(flat(A), flat(_second_half(network, layers, work, start, rows)))
+
+
+@part
+def gradient_of(
+    layers: Any,
+    tile: Any,
+    cuts: Any,
+    first_chunk: int,
+    work: Any,
+    capacity: int,
+    zero_inputs: Any,
+    sums: Any,
+) -> None:
+    """The gradient of a tile over the chunks from this one on, in the first sums."""
+    if zero_inputs is None or tile[LAYER] > 0:
+        tile_gradient(layers, tile, cuts, work, capacity, sums)
+    else:
+        tile_gradient_marked(
+            layers[0], tile, cuts, first_chunk, work, capacity, zero_inputs, sums
+        )
