@@ -56,14 +56,20 @@ def _moons(activation: str) -> Contest:
     )
 
 
-def _digits(activation: str) -> Contest:
+def _digits(activation: str, *, zeros: bool = True) -> Contest:
+    problem = _with(problems.digits(), zeros=zeros)
     return _training(
-        Task(problems.digits(), (100,), 64, 60, "sgd", activation, learning_rate=0.01)
+        Task(problem, (100,), 64, 60, "sgd", activation, learning_rate=0.01)
     )
 
 
-def _fashion() -> Contest:
-    return _training(Task(problems.fashion(), (100,), 200, 6))
+def _with(problem: problems.Problem, *, zeros: bool) -> problems.Problem:
+    """With its zeros, which mlproof passes over, or with as many other numbers."""
+    return problem if zeros else problems.without_zeros(problem)
+
+
+def _fashion(*, zeros: bool = True) -> Contest:
+    return _training(Task(_with(problems.fashion(), zeros=zeros), (100,), 200, 6))
 
 
 def _double() -> Contest:
@@ -84,8 +90,9 @@ def _table() -> Contest:
     return _training(Task(problems.table(), (256,), 512, 6))
 
 
-def _deep() -> Contest:
-    return _training(Task(problems.fashion(), (256, 128), 128, 4))
+def _deep(*, zeros: bool = True) -> Contest:
+    problem = _with(problems.fashion(), zeros=zeros)
+    return _training(Task(problem, (256, 128), 128, 4))
 
 
 def _text(solver: str, learning_rate: float) -> Task:
@@ -186,11 +193,14 @@ CASES: dict[str, Case] = {
         Case("moons-tanh", "training", partial(_moons, "tanh")),
         Case("moons-logistic", "training", partial(_moons, "logistic")),
         Case("digits", "training", partial(_digits, "relu"), quick=True),
+        Case("digits-full", "training", partial(_digits, "relu", zeros=False)),
         Case("digits-tanh", "training", partial(_digits, "tanh")),
         Case("fashion", "training", _fashion, quick=True),
+        Case("fashion-full", "training", partial(_fashion, zeros=False)),
         Case("fashion-float64", "training", _double),
         Case("table", "training", _table),
         Case("deep", "training", _deep),
+        Case("deep-full", "training", partial(_deep, zeros=False)),
         Case("sparse-adam", "training", partial(_sparse, "adam", 1e-3)),
         Case("sparse-adam-lazy", "training", _lazy),
         Case("sparse-sgd", "training", partial(_sparse, "sgd", 0.01)),

@@ -89,10 +89,7 @@ def load(typingctx: Any, address: Any, index: Any, like: Any) -> Any:
     return like(types.int64, types.int64, like), generate
 
 
-@intrinsic
-def prefetch(typingctx: Any, address: Any) -> Any:
-    """Ask for the cache line at this address, and do not wait for it."""
-
+def _prefetch(*, to_write: bool) -> Any:
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         i8, i32 = ir.IntType(8).as_pointer(), ir.IntType(32)
         pointer = builder.inttoptr(args[0], i8)
@@ -100,11 +97,23 @@ def prefetch(typingctx: Any, address: Any) -> Any:
         function = cgutils.get_or_insert_function(
             builder.module, function_type, "llvm.prefetch.p0"
         )
-        read, keep, data = (ir.Constant(i32, value) for value in (0, 3, 1))
-        builder.call(function, [pointer, read, keep, data])
+        how, keep, data = (ir.Constant(i32, value) for value in (int(to_write), 3, 1))
+        builder.call(function, [pointer, how, keep, data])
         return context.get_dummy_value()
 
     return types.void(types.int64), generate
+
+
+@intrinsic
+def prefetch(typingctx: Any, address: Any) -> Any:
+    """Ask for the cache line at this address, and do not wait for it."""
+    return _prefetch(to_write=False)
+
+
+@intrinsic
+def prefetch_to_write(typingctx: Any, address: Any) -> Any:
+    """Ask for it as no other core's, which would have to be told of a change."""
+    return _prefetch(to_write=True)
 
 
 @intrinsic

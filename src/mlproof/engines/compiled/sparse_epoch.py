@@ -39,7 +39,7 @@ from mlproof.engines.compiled.first_layer import (
     N_THREADS,
     RULE,
 )
-from mlproof.engines.compiled.machine import LINE, address_of, borrow, prefetch
+from mlproof.engines.compiled.machine import LINE, address_of, borrow, prefetch_to_write
 from mlproof.engines.compiled.plan import (
     B_AT,
     FAN_IN,
@@ -54,6 +54,7 @@ from mlproof.engines.compiled.products import view
 from mlproof.engines.compiled.sparse_rows import (
     DEFERRED,
     EVERY_ROW,
+    change_row,
     forwards_sparse,
     owe,
     pass_step,
@@ -65,9 +66,7 @@ from mlproof.engines.compiled.toolchain import kernel, part
 from mlproof.engines.compiled.update import (
     ADAM,
     DECAY_1,
-    add_penalty,
     rate_of_step,
-    step,
     tile_gradient,
 )
 
@@ -77,11 +76,11 @@ AHEAD = 8
 
 @part
 def ask_for_row(matrix: Any, row: int) -> None:
-    """Ask for the cache lines of a row."""
+    """Ask for the cache lines of a row that is to be changed."""
     length = matrix.shape[1] * matrix.itemsize
     begin = address_of(matrix) + row * length
     for at in range(begin, begin + length, LINE):
-        prefetch(at)
+        prefetch_to_write(at)
 
 
 @part
@@ -254,14 +253,26 @@ def sparse_epoch(
         grad = sums[thread]
         if by_rows:
             for slot in range(n_touched):
-                if rule == ADAM and slot + AHEAD < n_touched:
-                    ask_for_row(U, touched[slot + AHEAD])
+                if slot + AHEAD < n_touched:
+                    ask_for_row(W, touched[slot + AHEAD])
+                    ask_for_row(V, touched[slot + AHEAD])
+                    if rule == ADAM:
+                        ask_for_row(U, touched[slot + AHEAD])
                 column, row = touched[slot], grad[0, :fan_out]
                 row_gradient(starts[slot], starts[slot + 1], members, values, G, row)
-                add_penalty(W[column], row, l1, l2)
                 at = layers[0, W_AT] + column * fan_out
                 here = slice(at, at + fan_out)
-                step(rule, settings, rate, theta[here], row, first[here], second[here])
+                change_row(
+                    rule,
+                    settings,
+                    rate,
+                    l1,
+                    l2,
+                    theta[here],
+                    row,
+                    first[here],
+                    second[here],
+                )
         for i in range(shares[0, thread], shares[0, thread + 1]):
             tile = tiles[i]
             if tile[LAYER] == 0 and tile[FIRST] < d:

@@ -11,12 +11,21 @@ matrices when it is touched again, or when the ledger is closed (O.4).  What the
 was in these steps is told then, too, from what the row was before them (O.5).
 """
 
+import math
 from typing import Any
 
 from mlproof.engines.compiled.batch_columns import STEPS_DONE
 from mlproof.engines.compiled.machine import address_of
 from mlproof.engines.compiled.toolchain import part
-from mlproof.engines.compiled.update import NESTEROV
+from mlproof.engines.compiled.update import (
+    ADAM,
+    DECAY_1,
+    DECAY_2,
+    EPSILON,
+    NESTEROV,
+    add_penalty,
+    step,
+)
 from mlproof.engines.compiled.weighted_rows import weighted_rows
 
 # A line of the ledger, one for each step: the matrix that brings a row from there to
@@ -80,22 +89,62 @@ def settle(line: Any, mode: int, w: Any, v: Any) -> Any:
         return line[OWES_WW] * square + line[OWES_ABS] * absolute
     w_w, w_v = dtype(line[W_W]), dtype(line[W_V])
     v_w, v_v = dtype(line[V_W]), dtype(line[V_V])
-    ww, wv, vv = zero, zero, zero
+    ww, wv, vv = dtype(line[OWES_WW]), dtype(line[OWES_WV]), dtype(line[OWES_VV])
+    owed = zero
     for j in range(w.size):
         w_j, v_j = w[j], v[j]
-        ww += w_j * w_j
-        wv += w_j * v_j
-        vv += v_j * v_j
+        owed += w_j * (ww * w_j + wv * v_j) + vv * (v_j * v_j)  # (O.5)
         w[j] = w_w * w_j + w_v * v_j
         v[j] = v_w * w_j + v_v * v_j
-    return line[OWES_WW] * ww + line[OWES_WV] * wv + line[OWES_VV] * vv  # (O.5)
+    return float(owed)
+
+
+@part
+def change_row(
+    rule: int,
+    settings: Any,
+    rate: float,
+    l1: float,
+    l2: float,
+    w: Any,
+    grad: Any,
+    first: Any,
+    second: Any,
+) -> None:
+    """Add the penalty's gradient to a row's and step, as ``change`` does for a tile.
+
+    In one loop where the penalty is none but L2: a row is short, and what it takes to
+    begin a loop is no small part of it.
+    """
+    dtype = w.dtype.type
+    eta, decay, double = dtype(rate), dtype(settings[DECAY_1]), dtype(2 * l2)
+    if l1 != 0:
+        add_penalty(w, grad, l1, l2)
+        step(rule, settings, rate, w, grad, first, second)
+    elif rule == ADAM:
+        decay_2, epsilon = dtype(settings[DECAY_2]), dtype(settings[EPSILON])
+        rest, rest_2 = dtype(1 - settings[DECAY_1]), dtype(1 - settings[DECAY_2])
+        for j in range(w.size):
+            g = grad[j] + double * w[j]
+            first[j] = decay * first[j] + rest * g
+            second[j] = decay_2 * second[j] + rest_2 * (g * g)
+            w[j] -= eta * first[j] / (math.sqrt(second[j]) + epsilon)  # (O.3)
+    elif rule == NESTEROV:
+        for j in range(w.size):
+            moved = eta * (grad[j] + double * w[j])
+            first[j] = decay * first[j] - moved  # (O.1)
+            w[j] += decay * first[j] - moved  # (O.2)
+    else:
+        for j in range(w.size):
+            first[j] = decay * first[j] - eta * (grad[j] + double * w[j])  # (O.1)
+            w[j] += first[j]  # (O.1)
 
 
 @part
 def owe(l1: float, l2: float, ledger: Any, counters: Any) -> None:
     """Count the penalty of the step to come, times the examples of its batch  (O.5)."""
-    for step in range(counters[STEPS_DONE] + 1):
-        line = ledger[step]
+    for earlier in range(counters[STEPS_DONE] + 1):
+        line = ledger[earlier]
         a, b = line[W_W], line[W_V]
         line[OWES_WW] += l2 * a * a
         line[OWES_WV] += 2 * l2 * a * b
@@ -107,8 +156,8 @@ def owe(l1: float, l2: float, ledger: Any, counters: Any) -> None:
 def pass_step(M: Any, ledger: Any, counters: Any) -> None:
     """Put one step's matrix before the product of those since each earlier step."""
     done = counters[STEPS_DONE]
-    for step in range(done + 1):
-        line = ledger[step]
+    for earlier in range(done + 1):
+        line = ledger[earlier]
         a, b, c, d = line[W_W], line[W_V], line[V_W], line[V_V]
         line[W_W], line[W_V] = M[0] * a + M[1] * c, M[0] * b + M[1] * d
         line[V_W], line[V_V] = M[2] * a + M[3] * c, M[2] * b + M[3] * d
