@@ -175,6 +175,8 @@ def test_a_row_is_packed_by_panels_of_three_to_seven_vectors(dtype: Any) -> None
 
 # ---- trainings ---------------------------------------------------------------------
 
+# Another version of the kernels takes seconds to compile, for each dtype.
+SOONER = np.float32, pytest.param(np.float64, marks=pytest.mark.slow)
 # Of 64 inputs and more, not a whole number of words; two panels of hidden units.
 THIN = {"units": (90, 130, 5, 3), "activation": "softplus", "output": "softmax"}
 # Wide enough for threads to share the inputs.
@@ -198,7 +200,7 @@ def assert_same(one: Trained, other: Trained) -> None:
     assert one.losses == other.losses
 
 
-@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("dtype", SOONER)
 @pytest.mark.parametrize("rule", sorted(OPTIMIZERS))
 @pytest.mark.parametrize("shape", [THIN, WIDE], ids=["thin", "wide"])
 @pytest.mark.usefixtures("all_is_shared")
@@ -224,7 +226,7 @@ def test_epochs_past_zeros_are_those_of_numpy(
         assert_same_training(found, expected, exact, 1e-10)
 
 
-@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("dtype", SOONER)
 @pytest.mark.parametrize("weights", WEIGHTS)
 @pytest.mark.parametrize("shape", [THIN, WIDE], ids=["thin", "wide"])
 @pytest.mark.usefixtures("all_is_shared")
@@ -258,7 +260,7 @@ def test_any_number_of_threads_trains_by_halves_without_zeros_to_the_same_bits()
 @pytest.mark.skipif(
     microkernel.VECTOR_BYTES < 64, reason="BLAS adds large products up in its own order"
 )
-@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("dtype", SOONER)
 def test_zeros_that_are_not_passed_over_give_the_same_bits(
     dtype: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -272,6 +274,7 @@ def test_zeros_that_are_not_passed_over_give_the_same_bits(
     assert not plan_of(engine).marked
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [50, 700])
 def test_the_gradient_past_zeros_is_that_of_numpy(n: int) -> None:
     case = thin(THIN, n=n)
@@ -296,13 +299,13 @@ def test_pixels_of_any_type_train_past_zeros(dtype: Any) -> None:
 
 @pytest.mark.parametrize("n", [1, 60])
 def test_examples_of_which_all_is_0_train(n: int) -> None:
-    case = thin(THIN, n=n)
+    case = thin(THIN, np.float32, n)
     case = with_x(case, np.zeros_like(case.examples.X))
     arguments = case, "momentum", 32, [None, None]
     engine = CompiledEngine(case.network)
     found = train(engine, *arguments)
     expected = train(NumpyEngine(case.network), *arguments)
-    np.testing.assert_allclose(found.theta, expected.theta, atol=1e-12)
+    np.testing.assert_allclose(found.theta, expected.theta, atol=1e-6)
     assert plan_of(engine).marked
 
 
