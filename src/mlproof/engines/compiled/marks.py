@@ -87,12 +87,9 @@ def mark_columns(X: Any, first: int, last: int, marks: Any) -> None:
     """
     rows, columns = X.shape
     step, lanes = columns * X.itemsize, VECTOR_BYTES // X.itemsize
-    whole = last - last % lanes
     for w in range((rows + WORD - 1) // WORD):
         some = min(WORD, rows - w * WORD)
         row, out = address_of(X) + w * WORD * step, address_of(marks[w])
-        for j in range(first, whole, lanes):
-            _down(X, row + j * X.itemsize, step, some, out + j * marks.itemsize, lanes)
-        if whole < last:
-            at, place = row + whole * X.itemsize, out + whole * marks.itemsize
-            _down(X, at, step, some, place, last - whole)
+        for j in range(first, last, lanes):
+            place, count = out + j * marks.itemsize, min(lanes, last - j)
+            _down(X, row + j * X.itemsize, step, some, place, count)
