@@ -59,12 +59,12 @@ def thinned(shape: tuple[int, int], dtype: Any, density: float = 0.4) -> Array:
 
 @numba.njit(**OPTIONS)
 def marks_of_rows(X: Any, first: int, last: int, marks: Any, start: int) -> None:
-    mark_rows(X, first, last, marks, start)
+    mark_rows(X, first, last, marks, 0, start)
 
 
 @numba.njit(**OPTIONS)
 def marks_of_columns(X: Any, first: int, last: int, marks: Any) -> None:
-    mark_columns(X, first, last, marks)
+    mark_columns(X, first, last, marks, 0)
 
 
 def bits(words: Any, count: int) -> Any:

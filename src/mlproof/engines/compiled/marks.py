@@ -14,6 +14,7 @@ from numba.extending import intrinsic
 from mlproof.engines.compiled.machine import address_of
 from mlproof.engines.compiled.microkernel import I64, VECTOR_BYTES, Vectors
 from mlproof.engines.compiled.plan import WORD
+from mlproof.engines.compiled.products import row_address
 from mlproof.engines.compiled.toolchain import part
 
 
@@ -65,22 +66,23 @@ def _down(
 
 
 @part
-def mark_rows(X: Any, first: int, last: int, marks: Any, start: int) -> None:
-    """Set marks[w, start + i] for row i, w for every 64 columns from first to last."""
+def mark_rows(X: Any, first: int, last: int, marks: Any, word: int, start: int) -> None:
+    """Set marks[word + w, start + i] for row i, w for 64 columns each from first on."""
     rows, columns = X.shape
     size, whole = X.itemsize, (last - first) // WORD
     left = last - first - whole * WORD
     for i in range(rows):
         row = address_of(X) + (i * columns + first) * size
         for w in range(whole):
-            marks[w, start + i] = _along(X, row + w * WORD * size, WORD)
+            marks[word + w, start + i] = _along(X, row + w * WORD * size, WORD)
         if left:
-            marks[whole, start + i] = _along(X, row + whole * WORD * size, left)
+            end = row + whole * WORD * size
+            marks[word + whole, start + i] = _along(X, end, left)
 
 
 @part
-def mark_columns(X: Any, first: int, last: int, marks: Any) -> None:
-    """Set marks[w, j] for the columns from first to last, w for every 64 rows.
+def mark_columns(X: Any, first: int, last: int, marks: Any, word: int) -> None:
+    """Set marks[word + w, j] for column j from first to last, w for every 64 rows.
 
     first is a multiple of 16, as last is or is the number of columns.  The columns of
     marks are those of X, filled up to such a multiple.
@@ -89,7 +91,7 @@ def mark_columns(X: Any, first: int, last: int, marks: Any) -> None:
     step, lanes = columns * X.itemsize, VECTOR_BYTES // X.itemsize
     for w in range((rows + WORD - 1) // WORD):
         some = min(WORD, rows - w * WORD)
-        row, out = address_of(X) + w * WORD * step, address_of(marks[w])
+        row, out = row_address(X, w * WORD), row_address(marks, word + w)
         for j in range(first, last, lanes):
             place, count = out + j * marks.itemsize, min(lanes, last - j)
             _down(X, row + j * X.itemsize, step, some, place, count)

@@ -29,7 +29,7 @@ from mlproof.engines.compiled.plan import (
     Plan,
     Table,
 )
-from mlproof.engines.compiled.products import biases_gradient, view
+from mlproof.engines.compiled.products import biases_gradient, row_address, view
 from mlproof.engines.compiled.toolchain import part
 from mlproof.engines.compiled.update import add_all, add_pairs
 from mlproof.functions import Array
@@ -71,12 +71,13 @@ def forwards_marked(
     thread: int,
 ) -> None:
     """``forwards``, and the marks of these rows and columns  (D.1)."""
-    packed = address_of(borrow(zero_inputs.packed_weights)[thread])
+    packed = row_address(zero_inputs.packed_weights, thread)
+    row_marks = borrow(zero_inputs.row_marks)
     fan_in, fan_out, size = X.shape[1], W.shape[1], W.itemsize
-    words = borrow(zero_inputs.row_marks)[(first + WORD - 1) // WORD :]
-    mark_rows(X, first, last, words, start)
-    of_chunk = borrow(zero_inputs.column_marks)[chunk * WORDS_OF_CHUNK :]
-    mark_columns(X, first, last, of_chunk)
+    word = (first + WORD - 1) // WORD
+    mark_rows(X, first, last, row_marks, word, start)
+    columns = borrow(zero_inputs.column_marks)
+    mark_columns(X, first, last, columns, chunk * WORDS_OF_CHUNK)
     for panel in range(panels(fan_out, size)):
         for k in range(first, last, WORD):
             pack(W, panel, k, min(k + WORD, last), packed)
@@ -90,7 +91,8 @@ def forwards_marked(
                 address_of(X) + k * size,
                 fan_in * size,
                 size,
-                address_of(words[(k - first) // WORD]) + start * words.itemsize,
+                row_address(row_marks, word + (k - first) // WORD)
+                + start * row_marks.itemsize,
                 packed,
                 A,
             )
@@ -101,7 +103,7 @@ def pack_gradient(
     layer: Any, work: Any, capacity: int, start: int, stop: int, zero_inputs: Any
 ) -> None:
     """Copy the gradient of a chunk to where those of all tiles read it."""
-    packed = address_of(borrow(zero_inputs.packed_gradient)[start])
+    packed = row_address(zero_inputs.packed_gradient, start)
     rows, fan_out = stop - start, layer[FAN_OUT]
     G = view(work, layer[OUT_AT] * capacity + start * fan_out, rows, fan_out)
     for panel in range(panels(fan_out, G.itemsize)):
@@ -110,7 +112,9 @@ def pack_gradient(
 
 
 @part
-def _weights_gradient(X: Any, marks: Any, first: int, packed: int, grad_W: Any) -> None:
+def _weights_gradient(
+    X: Any, marks: Any, word: int, first: int, packed: int, grad_W: Any
+) -> None:
     """grad_W = X' G for some inputs from first on  (D.4)."""
     rows, d = X.shape
     fan_out, size = grad_W.shape[1], X.itemsize
@@ -125,7 +129,7 @@ def _weights_gradient(X: Any, marks: Any, first: int, packed: int, grad_W: Any) 
                 address_of(X) + (k * d + first) * size,
                 size,
                 d * size,
-                address_of(marks[w]) + first * marks.itemsize,
+                row_address(marks, word + w) + first * marks.itemsize,
                 packed + begin * rows + k * (end - begin),
                 grad_W,
             )
@@ -154,10 +158,10 @@ def tile_gradient_marked(
         start, rows = cuts[chunk], cuts[chunk + 1] - cuts[chunk]
         if first < last:
             X = view(work, layer[IN_AT] * capacity + start * fan_in, rows, fan_in)
-            of_chunk = marks[(first_chunk + chunk) * WORDS_OF_CHUNK :]
+            word = (first_chunk + chunk) * WORDS_OF_CHUNK
             grad_W = view(sums[height], ZERO, last - first, fan_out)
-            its_packed = address_of(packed[start])
-            _weights_gradient(X, of_chunk, first, its_packed, grad_W)
+            its_packed = row_address(packed, start)
+            _weights_gradient(X, marks, word, first, its_packed, grad_W)
         if tile[LAST] > fan_in:
             G = view(work, layer[OUT_AT] * capacity + start * fan_out, rows, fan_out)
             biases_gradient(G, sums[height, (last - first) * fan_out :])
