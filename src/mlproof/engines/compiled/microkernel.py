@@ -217,8 +217,8 @@ def _block_of(vectors: int, *, quarter: bool = False) -> Any:
 _block_1, _block_2 = _block_of(1), _block_of(2)
 # Not every processor has the registers for wider ones, which are then never called.
 _block_3, _block_4 = _block_of(min(3, VECTORS)), _block_of(min(4, VECTORS))
-_quarter_1, _quarter_2, _quarter_3, _quarter_4 = (
-    _block_of(min(vectors, VECTORS), quarter=QUARTERS) for vectors in (1, 2, 3, 4)
+_quarter_3, _quarter_4 = (
+    _block_of(min(vectors, VECTORS), quarter=QUARTERS) for vectors in (3, 4)
 )
 
 
@@ -281,20 +281,15 @@ def product(
                     width,
                     length,
                 )
-                if quarter:
-                    if vectors == 1:
-                        _quarter_1(*place)
-                    elif vectors == 2:
-                        _quarter_2(*place)
-                    elif vectors == 3:
-                        _quarter_3(*place)
-                    else:
-                        _quarter_4(*place)
-                elif vectors == 1:
+                if vectors == 1:
                     _block_1(*place)
                 elif vectors == 2:
                     _block_2(*place)
+                elif vectors == 3 and quarter:
+                    _quarter_3(*place)
                 elif vectors == 3:
                     _block_3(*place)
+                elif quarter:
+                    _quarter_4(*place)
                 else:
                     _block_4(*place)
