@@ -297,6 +297,17 @@ def test_the_sparse_problem_is_as_sparse_as_it_says() -> None:
     assert set(y) == set(range(20))
 
 
+def test_without_zeros_every_other_number_stays_and_none_is_0() -> None:
+    problem = problems.digits()
+    full = problems.without_zeros(problem)
+    assert full.what == "digits, no zeros"
+    assert full.X.dtype == problem.X.dtype
+    assert (full.X != 0).all()
+    there = problem.X != 0
+    np.testing.assert_array_equal(full.X[there], problem.X[there])
+    assert (full.X[~there] < problem.X[there].min()).all()
+
+
 def test_without_fashion_mnist_the_images_are_random_and_called_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
