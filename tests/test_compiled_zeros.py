@@ -157,14 +157,23 @@ def test_passing_over_zeros_gives_the_bits_of_the_whole_product(
         assert (around[[0, -1]] == GUARD).all()
 
 
+@numba.njit(**OPTIONS)
+def count(columns: int, size: int) -> Any:
+    return panels(columns, size)
+
+
+@numba.njit(**OPTIONS)
+def edges_of(panel: int, columns: int, size: int) -> Any:
+    return panel_bytes(panel, columns, size)
+
+
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_a_row_is_packed_by_panels_of_three_to_seven_vectors(dtype: Any) -> None:
     size = np.dtype(dtype).itemsize
     lanes = microkernel.VECTOR_BYTES // size
     for columns in range(2 * lanes + 1, 40 * lanes):
         edges = [
-            panel_bytes.py_func(panel, columns, size)
-            for panel in range(panels.py_func(columns, size))
+            edges_of(panel, columns, size) for panel in range(count(columns, size))
         ]
         assert edges[0][0] == 0
         assert all(one[1] == other[0] for one, other in pairwise(edges))

@@ -11,34 +11,33 @@ from typing import Any
 
 from mlproof.engines.compiled.barrier import meet
 from mlproof.engines.compiled.first_layer import (
-    ACTIVATION,
-    APART,
-    BATCH_SIZE,
-    CAPACITY,
-    HALF_AT,
-    N_THREADS,
-    OUTPUT,
-    RULE,
-    SPARE_AT,
-    WIDEST,
     add_second_half,
     ask_for_share,
     first_layer,
-    gradient_of,
 )
 from mlproof.engines.compiled.machine import ZERO, borrow
 from mlproof.engines.compiled.plan import (
+    ACTIVATION,
+    APART,
     AT,
     B_AT,
+    BATCH_SIZE,
+    CAPACITY,
     FAN_IN,
     FAN_OUT,
     FIRST,
+    HALF_AT,
     IN_AT,
     LAST,
     LAYER,
+    N_THREADS,
     OUT_AT,
+    OUTPUT,
+    RULE,
     SIZE,
+    SPARE_AT,
     W_AT,
+    WIDEST,
 )
 from mlproof.engines.compiled.products import backwards, forwards, view
 from mlproof.engines.compiled.toolchain import kernel, part
@@ -55,6 +54,7 @@ from mlproof.engines.compiled.update import (
     copy,
     rate_of_step,
     step,
+    tile_gradient,
 )
 from mlproof.engines.compiled.zero_inputs import pack_gradient
 
@@ -324,7 +324,7 @@ def epoch(
                 half, tile = i // tiles.shape[0], tiles[i % tiles.shape[0]]
                 begin = half * (n_chunks // 2)
                 its_cut = cut[begin : begin + n_chunks // 2 + 1]
-                gradient_of(
+                tile_gradient(
                     layers,
                     tile,
                     its_cut,
@@ -353,7 +353,7 @@ def epoch(
                 copy(halves[0, here], grad[: tile[SIZE]])
                 add(grad, halves[1, here])
             else:
-                gradient_of(
+                tile_gradient(
                     layers,
                     tile,
                     cut,

@@ -1,4 +1,4 @@
-"""The first layer on dense examples: from rows of X to sums, and a tile's gradient.
+"""The first layer on dense examples: from rows of X to its pre-activations.
 
 Where a batch has fewer rows than an example has numbers, threads share the inputs and
 not the examples: each goes through all rows with its half of the weights, which stay in
@@ -14,21 +14,21 @@ from mlproof.engines.compiled.gather import ask_for, gather
 from mlproof.engines.compiled.machine import ZERO
 from mlproof.engines.compiled.plan import (
     B_AT,
+    CAPACITY,
     FAN_IN,
     FAN_OUT,
+    HALF_AT,
     IN_AT,
-    LAYER,
+    N_THREADS,
     OUT_AT,
+    SPARE_AT,
     W_AT,
+    WIDEST,
 )
 from mlproof.engines.compiled.products import flat, forwards, view
 from mlproof.engines.compiled.toolchain import part
-from mlproof.engines.compiled.update import add, tile_gradient
-from mlproof.engines.compiled.zero_inputs import forwards_marked, tile_gradient_marked
-
-# The integers that describe the network, the optimiser and the length of a batch.
-ACTIVATION, OUTPUT, RULE, BATCH_SIZE, CAPACITY = range(5)
-SPARE_AT, WIDEST, N_THREADS, APART, HALF_AT = range(5, 10)
+from mlproof.engines.compiled.update import add
+from mlproof.engines.compiled.zero_inputs import forwards_marked
 
 
 @part
@@ -100,23 +100,3 @@ def add_second_half(
     fan_out, at = layers[0, FAN_OUT], layers[0, OUT_AT] * network[CAPACITY]
     A = view(work, at + start * fan_out, rows, fan_out)
     add(flat(A), flat(_second_half(network, layers, work, start, rows)))
-
-
-@part
-def gradient_of(
-    layers: Any,
-    tile: Any,
-    cuts: Any,
-    first_chunk: int,
-    work: Any,
-    capacity: int,
-    zero_inputs: Any,
-    sums: Any,
-) -> None:
-    """The gradient of a tile over the chunks from this one on, in the first sums."""
-    if zero_inputs is None or tile[LAYER] > 0:
-        tile_gradient(layers, tile, cuts, work, capacity, sums)
-    else:
-        tile_gradient_marked(
-            layers[0], tile, cuts, first_chunk, work, capacity, zero_inputs, sums
-        )

@@ -157,7 +157,7 @@ class Vectors:
 
 
 def _block_of(vectors: int, *, quarter: bool = False) -> Any:
-    """The kernel for blocks of so many vectors of columns, the last of a quarter."""
+    """The kernel for blocks of so many vectors; the last may be of a quarter."""
 
     def block(
         typingctx: Any,

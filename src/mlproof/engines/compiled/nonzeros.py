@@ -27,17 +27,18 @@ from mlproof.engines.compiled.microkernel import (
     Vectors,
     ends_in_quarter,
 )
+from mlproof.engines.compiled.plan import MARKED_FROM_VECTORS
 from mlproof.engines.compiled.toolchain import part
 
 # The vectors of a row of C that are summed together: enough of them that no sum waits
 # for the one before, and few enough that the rows of B stay in the nearest cache.
-LEAST_VECTORS, MOST_VECTORS = 3, 7
+MOST_VECTORS = 7
 
 I1 = ir.IntType(1)
 
 
 def _panel_of(vectors: int, *, quarter: bool = False) -> Any:
-    """The kernel for panels of so many vectors of columns, the last of a quarter."""
+    """The kernel for panels of so many vectors; the last may be of a quarter."""
 
     def panel(
         typingctx: Any,
@@ -101,7 +102,7 @@ def _panel_of(vectors: int, *, quarter: bool = False) -> Any:
 
 
 _panel_3, _panel_4, _panel_5, _panel_6, _panel_7 = (
-    _panel_of(vectors) for vectors in range(LEAST_VECTORS, MOST_VECTORS + 1)
+    _panel_of(vectors) for vectors in range(MARKED_FROM_VECTORS, MOST_VECTORS + 1)
 )
 # For 50 and 100 units, in float32 and with 512 bits; every other takes time to compile.
 _quarter_4, _quarter_7 = (_panel_of(vectors, quarter=QUARTERS) for vectors in (4, 7))
@@ -132,7 +133,7 @@ def panels(columns: int, size: int) -> Any:
 def panel_bytes(panel: int, columns: int, size: int) -> Any:
     """Where a panel begins in a row, and where it ends, filled up to a vector."""
     total = (columns * size + VECTOR_BYTES - 1) // VECTOR_BYTES
-    n_panels = (total + MOST_VECTORS - 1) // MOST_VECTORS
+    n_panels = panels(columns, size)
     begin, end = panel * total // n_panels, (panel + 1) * total // n_panels
     return begin * VECTOR_BYTES, end * VECTOR_BYTES
 

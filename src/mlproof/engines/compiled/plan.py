@@ -30,6 +30,9 @@ FAN_IN, FAN_OUT, W_AT, B_AT, IN_AT, OUT_AT = range(6)
 # The columns of tiles: the layer; from and up to which of its inputs, the biases being
 # the weights of one more; where the tile begins in theta, how many numbers it has.
 LAYER, FIRST, LAST, AT, SIZE = range(5)
+# The integers that describe the network, the optimiser and the length of a batch.
+ACTIVATION, OUTPUT, RULE, BATCH_SIZE, CAPACITY = range(5)
+SPARE_AT, WIDEST, N_THREADS, APART, HALF_AT = range(5, 10)
 
 # Multiplications from which BLAS takes less time than the kernel of microkernel.py
 # where that has short vectors; where they are long it does not.

@@ -33,24 +33,27 @@ from mlproof.engines.compiled.epoch import (
     sum_of_weights,
     through_the_network,
 )
-from mlproof.engines.compiled.first_layer import (
-    BATCH_SIZE,
-    CAPACITY,
-    N_THREADS,
-    RULE,
+from mlproof.engines.compiled.machine import (
+    LINE,
+    ZERO,
+    borrow,
+    prefetch_to_write,
 )
-from mlproof.engines.compiled.machine import LINE, address_of, borrow, prefetch_to_write
 from mlproof.engines.compiled.plan import (
     B_AT,
+    BATCH_SIZE,
+    CAPACITY,
     FAN_IN,
     FAN_OUT,
     FIRST,
     LAST,
     LAYER,
+    N_THREADS,
     OUT_AT,
+    RULE,
     W_AT,
 )
-from mlproof.engines.compiled.products import view
+from mlproof.engines.compiled.products import row_address, view
 from mlproof.engines.compiled.sparse_rows import (
     DEFERRED,
     EVERY_ROW,
@@ -77,9 +80,7 @@ AHEAD = 8
 @part
 def ask_for_row(matrix: Any, row: int) -> None:
     """Ask for the cache lines of a row that is to be changed."""
-    length = matrix.shape[1] * matrix.itemsize
-    begin = address_of(matrix) + row * length
-    for at in range(begin, begin + length, LINE):
+    for at in range(row_address(matrix, row), row_address(matrix, row + 1), LINE):
         prefetch_to_write(at)
 
 
@@ -286,7 +287,7 @@ def sparse_epoch(
                     grad[0],
                 )
             else:
-                tile_gradient(layers, tile, cut, work, capacity, grad)
+                tile_gradient(layers, tile, cut, ZERO, work, capacity, None, grad)
             risk_of[n_chunks + i] = change(
                 network,
                 layers,

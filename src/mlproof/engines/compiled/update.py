@@ -20,6 +20,7 @@ from mlproof.engines.compiled.plan import (
 )
 from mlproof.engines.compiled.products import biases_gradient, view, weights_gradient
 from mlproof.engines.compiled.toolchain import part
+from mlproof.engines.compiled.zero_inputs import weights_gradient_marked
 
 # What becomes of the gradient.
 KEEP, DESCEND, MOMENTUM, NESTEROV, ADAM = range(5)
@@ -40,32 +41,21 @@ def copy(source: Any, target: Any) -> None:
 
 
 @part
-def add_pairs(sums: Any, height: int, complete: int) -> Any:
-    """Add the last rows of sums by twos; how many rows are left of so many.
-
-    Of the chunk with this number: a pair is complete after every second chunk, a pair
-    of pairs after the fourth.
-    """
-    while complete & 1:
-        add(sums[height - 2], sums[height - 1])
-        height -= 1
-        complete >>= 1
-    return height
-
-
-@part
-def add_all(sums: Any, height: int) -> None:
-    """Add what is left at the end, from the right, to the first row of sums."""
-    while height > 1:
-        add(sums[height - 2], sums[height - 1])
-        height -= 1
-
-
-@part
 def tile_gradient(
-    layers: Any, tile: Any, cuts: Any, work: Any, capacity: int, sums: Any
+    layers: Any,
+    tile: Any,
+    cuts: Any,
+    first_chunk: int,
+    work: Any,
+    capacity: int,
+    zero_inputs: Any,
+    sums: Any,
 ) -> None:
-    """The gradient of a tile, added up over the chunks, in the first row of sums."""
+    """The gradient of a tile, added up over the chunks, in the first row of sums.
+
+    cuts are where the chunks from first_chunk on begin, and zero_inputs what passes
+    over the zeros of the first layer's inputs, or None.
+    """
     layer, first = layers[tile[LAYER]], tile[FIRST]
     fan_in, fan_out = layer[FAN_IN], layer[FAN_OUT]
     last = min(tile[LAST], fan_in)
@@ -76,11 +66,24 @@ def tile_gradient(
         if first < last:
             H = view(work, layer[IN_AT] * capacity + start * fan_in, rows, fan_in)
             grad_W = view(sums[height], ZERO, last - first, fan_out)
-            weights_gradient(H, first, last, G, grad_W)
+            if zero_inputs is None or tile[LAYER] > 0:
+                weights_gradient(H, first, last, G, grad_W)
+            else:
+                weights_gradient_marked(
+                    H, first, grad_W, zero_inputs, start, first_chunk + chunk
+                )
         if tile[LAST] > fan_in:
             biases_gradient(G, sums[height, (last - first) * fan_out :])
-        height = add_pairs(sums, height + 1, chunk)
-    add_all(sums, height)
+        height += 1
+        # A pair is complete after every second chunk, a pair of pairs after the fourth.
+        complete = chunk
+        while complete & 1:
+            add(sums[height - 2], sums[height - 1])
+            height -= 1
+            complete >>= 1
+    while height > 1:
+        add(sums[height - 2], sums[height - 1])
+        height -= 1
 
 
 @part

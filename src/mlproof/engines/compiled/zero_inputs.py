@@ -18,20 +18,15 @@ from mlproof.engines.compiled.nonzeros import (
     panels,
 )
 from mlproof.engines.compiled.plan import (
-    FAN_IN,
     FAN_OUT,
-    FIRST,
-    IN_AT,
-    LAST,
     OUT_AT,
     WORD,
     WORDS_OF_CHUNK,
     Plan,
     Table,
 )
-from mlproof.engines.compiled.products import biases_gradient, row_address, view
+from mlproof.engines.compiled.products import row_address, view
 from mlproof.engines.compiled.toolchain import part
-from mlproof.engines.compiled.update import add_all, add_pairs
 from mlproof.functions import Array
 from mlproof.parameters import vector
 
@@ -112,12 +107,14 @@ def pack_gradient(
 
 
 @part
-def _weights_gradient(
-    X: Any, marks: Any, word: int, first: int, packed: int, grad_W: Any
+def weights_gradient_marked(
+    X: Any, first: int, grad_W: Any, zero_inputs: Any, start: int, chunk: int
 ) -> None:
-    """grad_W = X' G for some inputs from first on  (D.4)."""
+    """``weights_gradient`` for the inputs from first on of a marked chunk  (D.4)."""
     rows, d = X.shape
     fan_out, size = grad_W.shape[1], X.itemsize
+    marks, word = borrow(zero_inputs.column_marks), chunk * WORDS_OF_CHUNK
+    packed = row_address(zero_inputs.packed_gradient, start)
     for panel in range(panels(fan_out, size)):
         begin, end = panel_bytes(panel, fan_out, size)
         for w in range((rows + WORD - 1) // WORD):
@@ -133,37 +130,3 @@ def _weights_gradient(
                 packed + begin * rows + k * (end - begin),
                 grad_W,
             )
-
-
-@part
-def tile_gradient_marked(
-    layer: Any,
-    tile: Any,
-    cuts: Any,
-    first_chunk: int,
-    work: Any,
-    capacity: int,
-    zero_inputs: Any,
-    sums: Any,
-) -> None:
-    """What ``tile_gradient`` makes of a tile of the first layer."""
-    first, fan_in, fan_out = tile[FIRST], layer[FAN_IN], layer[FAN_OUT]
-    last = min(tile[LAST], fan_in)
-    marks, packed = (
-        borrow(zero_inputs.column_marks),
-        borrow(zero_inputs.packed_gradient),
-    )
-    height = ZERO
-    for chunk in range(cuts.size - 1):
-        start, rows = cuts[chunk], cuts[chunk + 1] - cuts[chunk]
-        if first < last:
-            X = view(work, layer[IN_AT] * capacity + start * fan_in, rows, fan_in)
-            word = (first_chunk + chunk) * WORDS_OF_CHUNK
-            grad_W = view(sums[height], ZERO, last - first, fan_out)
-            its_packed = row_address(packed, start)
-            _weights_gradient(X, marks, word, first, its_packed, grad_W)
-        if tile[LAST] > fan_in:
-            G = view(work, layer[OUT_AT] * capacity + start * fan_out, rows, fan_out)
-            biases_gradient(G, sums[height, (last - first) * fan_out :])
-        height = add_pairs(sums, height + 1, chunk)
-    add_all(sums, height)
