@@ -1,5 +1,6 @@
 """The kernels on the disk: compiled once, and again when their sources change."""
 
+import gc
 import shutil
 import threading
 from pathlib import Path
@@ -65,6 +66,18 @@ def test_only_what_takes_long_is_announced(monkeypatch: pytest.MonkeyPatch) -> N
     assert not said.is_set()
     with toolchain.announced("float64"):
         assert said.wait(30)
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_garbage_is_collected_again_as_before(enabled: bool) -> None:
+    before = gc.isenabled()
+    (gc.enable if enabled else gc.disable)()
+    try:
+        with toolchain.uncollected():
+            assert not gc.isenabled()
+        assert gc.isenabled() == enabled
+    finally:
+        (gc.enable if before else gc.disable)()
 
 
 FIT_ONCE = """

@@ -19,7 +19,6 @@ from trainings import LARGE, RATE, blobs, compiled, run_python, train
 
 from mlproof.engines import threads
 from mlproof.engines.compiled import CompiledEngine, barrier
-from mlproof.engines.compiled.plan import Plan
 from mlproof.engines.compiled.team import Team
 from mlproof.engines.numpy_engine import NumpyEngine
 from mlproof.optimizers import Adam
@@ -250,11 +249,8 @@ def test_a_fit_leaves_blas_as_it_was(
     assert blas_threads() == three_blas_threads
 
 
-@pytest.mark.parametrize("batch_size", [200, 10])
-def test_blas_has_one_thread_while_kernels_run_that_may_call_it(
-    batch_size: int,
-    three_blas_threads: list[tuple[str, int]],
-    monkeypatch: pytest.MonkeyPatch,
+def test_kernels_need_no_blas_and_leave_it_alone(
+    three_blas_threads: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, meanwhile = Team.run, []
 
@@ -263,10 +259,9 @@ def test_blas_has_one_thread_while_kernels_run_that_may_call_it(
         return run(self, *arguments)
 
     monkeypatch.setattr(Team, "run", watched)
-    monkeypatch.setattr(Plan, "calls_blas", lambda *_: True)
     X, y = blobs(600, 40)
-    compiled(n_threads=2, batch_size=batch_size).fit(X, y)
-    assert set(meanwhile) == {1}
+    compiled(n_threads=2).fit(X, y)
+    assert set(meanwhile) == {3}
 
 
 def test_overlapping_fits_leave_blas_as_it_was(

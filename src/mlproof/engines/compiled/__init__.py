@@ -19,7 +19,6 @@ threads.  From above:
 
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -27,7 +26,6 @@ from scipy import sparse
 
 from mlproof.deep import Network
 from mlproof.engines import Examples, products_per_row
-from mlproof.engines.blas import single_threaded_blas
 from mlproof.engines.chunks import tree_sum, worth_sharing
 from mlproof.engines.compiled.data import Data
 from mlproof.engines.compiled.epoch import RISK, ROWS, STEPS
@@ -43,7 +41,7 @@ from mlproof.engines.compiled.plan import (
 from mlproof.engines.compiled.sparse_rows import DEFERRED, EVERY_ROW, TOUCHED_ONLY
 from mlproof.engines.compiled.state import State
 from mlproof.engines.compiled.team import Team
-from mlproof.engines.compiled.toolchain import announced
+from mlproof.engines.compiled.toolchain import announced, uncollected
 from mlproof.engines.compiled.update import ADAM, KEEP
 from mlproof.engines.compiled.workspace import Workspace, table
 from mlproof.engines.numpy_engine import NumpyEngine, batch_by_batch, regularised
@@ -87,8 +85,7 @@ class CompiledEngine:
         s = batch.total_weight()
         if s == 0:
             return 0.0, np.zeros_like(theta)
-        with single_threaded_blas():
-            risk, grad = tree_sum(self._sums(theta, batch, s))  # (S.1, S.2)
+        risk, grad = tree_sum(self._sums(theta, batch, s))  # (S.1, S.2)
         return regularised(risk, grad, theta, self.network.units, penalty.over(s))
 
     def _sums(
@@ -168,9 +165,7 @@ class CompiledEngine:
         totals = workspace.totals
         totals[:] = 0
         try:
-            limit = single_threaded_blas if plan.calls_blas(batch_size) else nullcontext
-            with limit():
-                self._go_through(epoch_pass, -(-n // batch_size))
+            self._go_through(epoch_pass, -(-n // batch_size))
         except BaseException:
             # A batch may be half indexed, or some rows up to date and some not.
             self._ledger = None
@@ -244,7 +239,7 @@ class CompiledEngine:
         """These batches, by all threads."""
         version = kernel, workspace.dtype, workspace.plan.marked
         if version not in _compiled:
-            with announced(workspace.dtype.name):
+            with announced(workspace.dtype.name), uncollected():
                 kernel(0, 0, 0, *arguments)  # no batch: this only compiles
             _compiled.add(version)
         try:

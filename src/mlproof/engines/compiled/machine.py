@@ -1,4 +1,4 @@
-"""What Numba does not offer: memory by address, atomic counters, BLAS in place.
+"""What Numba does not offer: memory by address, and atomic counters.
 
 Everything here is a few machine instructions or one call of a foreign function.
 """
@@ -9,18 +9,11 @@ from typing import Any
 
 import llvmlite.binding
 import numpy as np
-import scipy.linalg.cython_blas  # noqa: F401  (loads the BLAS whose address is taken)
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import get_cython_function_address, intrinsic
+from numba.extending import intrinsic
 
-# Compiled code finds these by name, also when it comes from the cache.
-for _name in ("sgemm", "dgemm"):
-    llvmlite.binding.add_symbol(
-        f"mlproof_{_name}",
-        get_cython_function_address("scipy.linalg.cython_blas", _name),
-    )
 if sys.platform == "win32":
     _yield = ctypes.windll.kernel32.SwitchToThread
 else:
@@ -167,55 +160,3 @@ def atomic_store(typingctx: Any, array: Any, index: Any, value: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(array, types.int64, types.int64), generate
-
-
-@intrinsic
-def gemm(
-    typingctx: Any,
-    transpose_a: Any,
-    transpose_b: Any,
-    m: Any,
-    n: Any,
-    k: Any,
-    like: Any,
-    a: Any,
-    lda: Any,
-    b: Any,
-    ldb: Any,
-    c: Any,
-    ldc: Any,
-) -> Any:
-    """BLAS: C = op(A) op(B), all three by address and column by column.
-
-    op(A) is (m, k), op(B) (k, n); ``like`` is a number of their type; transpose_a and
-    transpose_b are the characters N or T.  Not in numba's own np.dot: products of parts
-    of matrices, and without allocating.
-    """
-    name = {types.float32: "mlproof_sgemm", types.float64: "mlproof_dgemm"}.get(like)
-    if name is None:
-        return None
-    i64 = types.int64
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        real = context.get_value_type(like)
-        i8, i32, pointer = ir.IntType(8), ir.IntType(32), cgutils.voidptr_t
-
-        def by_reference(value: Any) -> Any:
-            slot = cgutils.alloca_once(builder, value.type)
-            builder.store(value, slot)
-            return builder.bitcast(slot, pointer)
-
-        transa, transb = (by_reference(builder.trunc(arg, i8)) for arg in args[:2])
-        m, n, k = (by_reference(builder.trunc(arg, i32)) for arg in args[2:5])
-        lda, ldb, ldc = (by_reference(builder.trunc(args[i], i32)) for i in (7, 9, 11))
-        a, b, c = (builder.inttoptr(args[i], pointer) for i in (6, 8, 10))
-        one, zero = (by_reference(ir.Constant(real, value)) for value in (1.0, 0.0))
-        function_type = ir.FunctionType(ir.VoidType(), [pointer] * 13)
-        function = cgutils.get_or_insert_function(builder.module, function_type, name)
-        builder.call(
-            function, [transa, transb, m, n, k, one, a, lda, b, ldb, zero, c, ldc]
-        )
-        return context.get_dummy_value()
-
-    signature = types.void(i64, i64, i64, i64, i64, like, i64, i64, i64, i64, i64, i64)
-    return signature, generate

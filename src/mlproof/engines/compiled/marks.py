@@ -39,6 +39,15 @@ def _along(typingctx: Any, like: Any, address: Any, count: Any) -> Any:
     return types.int64(like, types.int64, types.int64), generate
 
 
+def _as(builder: Any, value: Any, of: Any) -> Any:
+    """A whole number of another length, or a vector of them."""
+    width = getattr(of, "element", of).width
+    now = getattr(value.type, "element", value.type).width
+    if width == now:
+        return value
+    return builder.zext(value, of) if width > now else builder.trunc(value, of)
+
+
 @intrinsic
 def _down(
     typingctx: Any, like: Any, address: Any, step: Any, rows: Any, out: Any, count: Any
@@ -50,16 +59,28 @@ def _down(
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         _, address, step, rows, out, count = args
         vector = Vectors(context, builder, like.dtype, 1, count)
+        # Bits for so many rows at a time that they are as long as a number.
+        bits = 8 * vector.size
+        some = ir.VectorType(ir.IntType(bits), vector.lanes)
+        none = ir.Constant(some, [0] * vector.lanes)
         several = ir.VectorType(I64, vector.lanes)
-        none = ir.Constant(several, [0] * vector.lanes)
-        words = cgutils.alloca_once_value(builder, none)
-        with cgutils.for_range(builder, rows) as loop:
-            row = builder.add(address, builder.mul(step, loop.index))
-            bit = vector.filled(builder.shl(I64(1), loop.index))
-            marked = builder.select(vector.not_zero(row), bit, none)
-            builder.store(builder.or_(builder.load(words), marked), words)
+        words = ir.Constant(several, [0] * vector.lanes)
+        for first in range(0, WORD, bits):
+            marks = cgutils.alloca_once(builder, some)
+            builder.store(none, marks)
+            left = builder.sub(rows, I64(first))
+            many = builder.icmp_signed("<", I64(bits), left)
+            with cgutils.for_range(builder, builder.select(many, I64(bits), left)) as i:
+                row = builder.mul(step, builder.add(i.index, I64(first)))
+                not_zero = vector.not_zero(builder.add(address, row))
+                bit = builder.shl(some.element(1), _as(builder, i.index, some.element))
+                marked = builder.select(not_zero, vector.filled(bit), none)
+                builder.store(builder.or_(builder.load(marks), marked), marks)
+            found = _as(builder, builder.load(marks), several)
+            shift = ir.Constant(several, [first] * vector.lanes)
+            words = builder.or_(words, builder.shl(found, shift))
         place = builder.inttoptr(out, several.as_pointer())
-        builder.store(builder.load(words), place, align=I64.width // 8)
+        builder.store(words, place, align=I64.width // 8)
         return context.get_dummy_value()
 
     return types.void(like, *[types.int64] * 5), generate

@@ -14,6 +14,7 @@ the order in which it reads them.  Here the rows are those of a chunk, too few f
 copy to be worth its time.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
@@ -26,16 +27,18 @@ from mlproof.engines.compiled.machine import address_of
 from mlproof.engines.compiled.toolchain import part
 
 
-def _vectors() -> tuple[int, int]:
-    """The bytes of a vector, and how many of them a row of a block has."""
+def _processor() -> tuple[int, int]:
+    """The bytes of a vector of this processor, and how many vectors it holds."""
     _, _, features = cpu_target.target_context.codegen().magic_tuple()
     if "+avx512f" in features.split(","):
-        return 64, 4
-    return (32 if "+avx2" in features.split(",") else 16), 2
+        return 64, 32
+    return (32 if "+avx2" in features.split(",") else 16), 16
 
 
-ROWS = 4
-VECTOR_BYTES, VECTORS = _vectors()
+VECTOR_BYTES, REGISTERS = _processor()
+# Sums enough that none waits for the one before, in registers that leave some for the
+# vectors of B and a number of A.
+ROWS, VECTORS = 4, 4 if REGISTERS == 32 else 3
 # Whether shorter vectors take less time.
 QUARTERS = VECTOR_BYTES == 64
 # A deeper product is made piece by piece: what a piece reads of B stays in the cache.
@@ -68,8 +71,11 @@ class Vectors:
         lengths = [self.lanes] * (n - 1) + [last]
         self.types = [ir.VectorType(self.real, length) for length in lengths]
         self.zeros = [ir.Constant(of, [0.0] * of.count) for of in self.types]
-        lanes = ir.Constant(ir.VectorType(I64, last), list(range(last)))
+        # Compared as numbers of the same length, which is a mask without AVX-512.
+        whole = ir.IntType(8 * self.size)
+        lanes = ir.Constant(ir.VectorType(whole, last), list(range(last)))
         left = builder.sub(columns, I64((n - 1) * self.lanes))
+        left = left if whole == I64 else builder.trunc(left, whole)
         self.mask = builder.icmp_signed("<", lanes, self.filled(left, last))
 
     def filled(self, value: Any, lanes: int = 0) -> Any:
@@ -99,6 +105,11 @@ class Vectors:
         """As load, from where lines of the cache begin, and all of each vector."""
         pointers = self._pointers(address)
         return [self.builder.load(pointer, align=VECTOR_BYTES) for pointer in pointers]
+
+    def store_lines(self, values: list[Any], address: Any) -> None:
+        """As store, to where lines of the cache begin, and all of each vector."""
+        for value, pointer in zip(values, self._pointers(address), strict=True):
+            self.builder.store(value, pointer, align=VECTOR_BYTES)
 
     def not_zero(self, address: Any) -> Any:
         """A bit for each number of the last vector: whether it is there and not 0."""
@@ -156,46 +167,83 @@ class Vectors:
         return self.builder.call(function, arguments)
 
 
-def _block_of(vectors: int, *, quarter: bool = False) -> Any:
-    """The kernel for blocks of so many vectors; the last may be of a quarter."""
+def by_shape(
+    builder: Any,
+    shape: Any,
+    vectors: range,
+    quarters: tuple[int, ...],
+    generate: Callable[[int, bool], None],
+) -> None:
+    """Run the kernel for rows of this shape, of those for so many vectors.
 
-    def block(
-        typingctx: Any,
-        like: Any,
-        S: Any,
-        S_step: Any,
-        A: Any,
-        A_row: Any,
-        A_depth: Any,
-        B: Any,
-        B_step: Any,
-        C: Any,
-        C_step: Any,
-        rows: Any,
-        columns: Any,
-        depth: Any,
-    ) -> Any:
-        """All by address, the steps in bytes; no S where its address is 0."""
-        if getattr(like, "dtype", None) not in (types.float32, types.float64):
-            return None
+    ``generate`` makes one, for a number of vectors, with the last of a quarter or not;
+    that has one of its own only for these numbers.
+    """
+    end = builder.append_basic_block("end")
+    blocks = {}
+    for n in vectors:
+        blocks[2 * n] = blocks[2 * n + 1] = builder.append_basic_block(f"vectors_{n}")
+    for n in quarters if QUARTERS else ():
+        blocks[2 * n + 1] = builder.append_basic_block(f"quarter_{n}")
+    switch = builder.switch(shape, blocks[2 * vectors[-1]])
+    for number, block in blocks.items():
+        switch.add_case(I64(number), block)
+    for block in dict.fromkeys(blocks.values()):
+        number = next(number for number in blocks if blocks[number] is block)
+        builder.position_at_end(block)
+        generate(number // 2, number % 2 == 1)
+        builder.branch(end)
+    builder.position_at_end(end)
 
-        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            _, S, S_step, A, A_row, A_depth, B, B_step, C, C_step = args[:10]
-            rows, columns, depth = args[10:]
+
+@part
+def shape_of(vectors: int, columns: int, size: int) -> Any:
+    """A number for the kernel: of so many vectors, and whether a quarter ends them."""
+    last = columns * size - (vectors - 1) * VECTOR_BYTES
+    return 2 * vectors + (QUARTERS and 4 * last <= VECTOR_BYTES)
+
+
+@intrinsic
+def _block(
+    typingctx: Any,
+    like: Any,
+    shape: Any,
+    S: Any,
+    S_step: Any,
+    A: Any,
+    A_row: Any,
+    A_depth: Any,
+    B: Any,
+    B_step: Any,
+    C: Any,
+    C_step: Any,
+    rows: Any,
+    columns: Any,
+    depth: Any,
+) -> Any:
+    """A block of C: all by address, the steps in bytes; no S where its address is 0."""
+    if getattr(like, "dtype", None) not in (types.float32, types.float64):
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        _, shape, S, S_step, A, A_row, A_depth, B, B_step, C, C_step = args[:11]
+        rows, columns, depth = args[11:]
+
+        def at(address: Any, step: Any, index: Any) -> Any:
+            return builder.add(address, builder.mul(step, index))
+
+        # Of a block that has fewer rows the last stands for those it lacks.
+        last = builder.sub(rows, I64(1))
+        row = [I64(0)]
+        for i in range(1, ROWS):
+            inside = builder.icmp_signed("<", I64(i), last)
+            row.append(builder.select(inside, I64(i), last))
+        begin = [at(A, A_row, i) for i in row]
+
+        def of(vectors: int, quarter: bool) -> None:
             vector = Vectors(
                 context, builder, like.dtype, vectors, columns, quarter=quarter
             )
-
-            def at(address: Any, step: Any, index: Any) -> Any:
-                return builder.add(address, builder.mul(step, index))
-
-            # Of a block that has fewer rows the last stands for those it lacks.
-            last = builder.sub(rows, I64(1))
-            row = [I64(0)]
-            for i in range(1, ROWS):
-                inside = builder.icmp_signed("<", I64(i), last)
-                row.append(builder.select(inside, I64(i), last))
-            begin = [at(A, A_row, i) for i in row]
             sums = [vector.slots() for _ in row]
             starts = [at(S, S_step, i) for i in row]
             vector.begin(S, list(zip(starts, sums, strict=True)))
@@ -207,26 +255,11 @@ def _block_of(vectors: int, *, quarter: bool = False) -> Any:
             for i in range(ROWS):
                 values = [builder.load(slot) for slot in sums[i]]
                 vector.store(values, at(C, C_step, row[i]))
-            return context.get_dummy_value()
 
-        return types.void(like, *[types.int64] * 12), generate
+        by_shape(builder, shape, range(1, VECTORS + 1), (3, 4), of)
+        return context.get_dummy_value()
 
-    return intrinsic(block)
-
-
-_block_1, _block_2 = _block_of(1), _block_of(2)
-# Not every processor has the registers for wider ones, which are then never called.
-_block_3, _block_4 = _block_of(min(3, VECTORS)), _block_of(min(4, VECTORS))
-_quarter_3, _quarter_4 = (
-    _block_of(min(vectors, VECTORS), quarter=QUARTERS) for vectors in (3, 4)
-)
-
-
-@part
-def ends_in_quarter(vectors: int, columns: int, size: int) -> Any:
-    """Whether of so many vectors no more than a quarter of the last is used."""
-    last = columns * size - (vectors - 1) * VECTOR_BYTES
-    return QUARTERS and 4 * last <= VECTOR_BYTES
+    return types.void(like, *[types.int64] * 13), generate
 
 
 @part
@@ -258,7 +291,7 @@ def product(
         v = panel * n_vectors // n_panels
         vectors = (panel + 1) * n_vectors // n_panels - v
         width, at = min(vectors * lanes, columns - v * lanes), v * VECTOR_BYTES
-        quarter = ends_in_quarter(vectors, width, size)
+        shape = shape_of(vectors, width, size)
         for piece in range(n_pieces):
             k = piece * depth // n_pieces
             length = (piece + 1) * depth // n_pieces - k
@@ -266,8 +299,9 @@ def product(
                 start, start_step = C_at + i * C_step + at, C_step
                 if piece == 0:
                     start, start_step = S + i * S_step + at if S else 0, S_step
-                place = (
+                _block(
                     C,
+                    shape,
                     start,
                     start_step,
                     A + i * A_row + k * A_depth,
@@ -281,15 +315,3 @@ def product(
                     width,
                     length,
                 )
-                if vectors == 1:
-                    _block_1(*place)
-                elif vectors == 2:
-                    _block_2(*place)
-                elif vectors == 3 and quarter:
-                    _quarter_3(*place)
-                elif vectors == 3:
-                    _block_3(*place)
-                elif quarter:
-                    _quarter_4(*place)
-                else:
-                    _block_4(*place)

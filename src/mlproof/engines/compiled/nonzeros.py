@@ -22,57 +22,65 @@ from numba.extending import intrinsic
 from mlproof.engines.compiled.machine import address_of
 from mlproof.engines.compiled.microkernel import (
     I64,
-    QUARTERS,
+    REGISTERS,
     VECTOR_BYTES,
     Vectors,
-    ends_in_quarter,
+    by_shape,
+    shape_of,
 )
 from mlproof.engines.compiled.plan import MARKED_FROM_VECTORS
+from mlproof.engines.compiled.products import row_address
 from mlproof.engines.compiled.toolchain import part
 
 # The vectors of a row of C that are summed together: enough of them that no sum waits
 # for the one before, and few enough that the rows of B stay in the nearest cache.
-MOST_VECTORS = 7
+MOST_VECTORS = 7 if REGISTERS == 32 else 13
+PANELS = range(MARKED_FROM_VECTORS, MOST_VECTORS + 1)
+# For 50 and 100 units, in float32 and with 512 bits; every other takes time to compile.
+QUARTER_PANELS = 4, 7
 
 I1 = ir.IntType(1)
 
 
-def _panel_of(vectors: int, *, quarter: bool = False) -> Any:
-    """The kernel for panels of so many vectors; the last may be of a quarter."""
+@intrinsic
+def _panel(
+    typingctx: Any,
+    like: Any,
+    shape: Any,
+    S: Any,
+    S_step: Any,
+    words: Any,
+    A: Any,
+    A_row: Any,
+    A_depth: Any,
+    B: Any,
+    C: Any,
+    C_step: Any,
+    rows: Any,
+    columns: Any,
+) -> Any:
+    """A panel of C: all by address, the steps in bytes; no S where its address is 0."""
+    if getattr(like, "dtype", None) not in (types.float32, types.float64):
+        return None
 
-    def panel(
-        typingctx: Any,
-        like: Any,
-        S: Any,
-        S_step: Any,
-        words: Any,
-        A: Any,
-        A_row: Any,
-        A_depth: Any,
-        B: Any,
-        C: Any,
-        C_step: Any,
-        rows: Any,
-        columns: Any,
-    ) -> Any:
-        """All by address, the steps in bytes; no S where its address is 0."""
-        if getattr(like, "dtype", None) not in (types.float32, types.float64):
-            return None
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        _, shape, S, S_step, words, A, A_row, A_depth, B, C, C_step, rows, columns = (
+            args
+        )
+        left = cgutils.alloca_once(builder, I64)
+        word_at = builder.inttoptr(words, I64.as_pointer())
+        trailing_zeros = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(I64, [I64, I1]), "llvm.cttz.i64"
+        )
 
-        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            _, S, S_step, words, A, A_row, A_depth, B, C, C_step, rows, columns = args
+        def at(address: Any, step: Any, index: Any) -> Any:
+            return builder.add(address, builder.mul(step, index))
+
+        def of(vectors: int, quarter: bool) -> None:
             vector = Vectors(
                 context, builder, like.dtype, vectors, columns, quarter=quarter
             )
-            sums, left = vector.slots(), cgutils.alloca_once(builder, I64)
-            word_at = builder.inttoptr(words, I64.as_pointer())
-            trailing_zeros = cgutils.get_or_insert_function(
-                builder.module, ir.FunctionType(I64, [I64, I1]), "llvm.cttz.i64"
-            )
-
-            def at(address: Any, step: Any, index: Any) -> Any:
-                return builder.add(address, builder.mul(step, index))
-
+            sums = vector.slots()
             with cgutils.for_range(builder, rows) as row:
                 vector.begin(S, [(at(S, S_step, row.index), sums)])
                 begin = at(A, A_row, row.index)
@@ -94,32 +102,44 @@ def _panel_of(vectors: int, *, quarter: bool = False) -> Any:
                 builder.position_at_end(end)
                 values = [builder.load(slot) for slot in sums]
                 vector.store(values, at(C, C_step, row.index))
-            return context.get_dummy_value()
 
-        return types.void(like, *[types.int64] * 11), generate
+        by_shape(builder, shape, PANELS, QUARTER_PANELS, of)
+        return context.get_dummy_value()
 
-    return intrinsic(panel)
-
-
-_panel_3, _panel_4, _panel_5, _panel_6, _panel_7 = (
-    _panel_of(vectors) for vectors in range(MARKED_FROM_VECTORS, MOST_VECTORS + 1)
-)
-# For 50 and 100 units, in float32 and with 512 bits; every other takes time to compile.
-_quarter_4, _quarter_7 = (_panel_of(vectors, quarter=QUARTERS) for vectors in (4, 7))
+    return types.void(like, *[types.int64] * 12), generate
 
 
 @intrinsic
-def _copy(typingctx: Any, like: Any, source: Any, target: Any, count: Any) -> Any:
-    """Copy up to a vector of numbers."""
+def _copy(
+    typingctx: Any,
+    like: Any,
+    shape: Any,
+    source: Any,
+    step: Any,
+    rows: Any,
+    columns: Any,
+    target: Any,
+) -> Any:
+    """Copy a panel of these rows to where each row begins with a whole vector."""
     if getattr(like, "dtype", None) not in (types.float32, types.float64):
         return None
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        vector = Vectors(context, builder, like.dtype, 1, args[3])
-        vector.store(vector.load(args[1]), args[2])
+        _, shape, source, step, rows, columns, target = args
+
+        def of(vectors: int, quarter: bool) -> None:
+            vector = Vectors(
+                context, builder, like.dtype, vectors, columns, quarter=quarter
+            )
+            with cgutils.for_range(builder, rows) as row:
+                begin = builder.add(source, builder.mul(step, row.index))
+                packed = builder.mul(I64(vectors * VECTOR_BYTES), row.index)
+                vector.store_lines(vector.load(begin), builder.add(target, packed))
+
+        by_shape(builder, shape, PANELS, QUARTER_PANELS, of)
         return context.get_dummy_value()
 
-    return types.void(like, *[types.int64] * 3), generate
+    return types.void(like, *[types.int64] * 6), generate
 
 
 @part
@@ -139,20 +159,20 @@ def panel_bytes(panel: int, columns: int, size: int) -> Any:
 
 
 @part
+def panel_shape(begin: int, end: int, columns: int, size: int) -> Any:
+    """The shape of the rows of such a panel, and of how many numbers they are."""
+    width = (min(end, columns * size) - begin) // size
+    return shape_of((end - begin) // VECTOR_BYTES, width, size), width
+
+
+@part
 def pack(B: Any, panel: int, first: int, last: int, packed: int) -> None:
     """Copy these rows of a panel to this address, a line of the cache's."""
     columns, size = B.shape[1], B.itemsize
     begin, end = panel_bytes(panel, columns, size)
-    lanes, step = VECTOR_BYTES // size, columns * size
-    whole = min(end, step - step % VECTOR_BYTES)
-    for i in range(first, last):
-        row = address_of(B) + i * step
-        for at in range(begin, whole, VECTOR_BYTES):
-            _copy(B, row + at, packed, lanes)
-            packed += VECTOR_BYTES
-        if whole < end:
-            _copy(B, row + whole, packed, (step - whole) // size)
-            packed += VECTOR_BYTES
+    shape, width = panel_shape(begin, end, columns, size)
+    source = row_address(B, first) + begin
+    _copy(B, shape, source, columns * size, last - first, width, packed)
 
 
 @part
@@ -175,10 +195,10 @@ def panel_of_nonzeros(
     rows, columns = C.shape
     size = C.itemsize
     begin, end = panel_bytes(panel, columns, size)
-    vectors, C_step = (end - begin) // VECTOR_BYTES, columns * size
-    width = (min(end, C_step) - begin) // size
-    place = (
+    shape, width = panel_shape(begin, end, columns, size)
+    _panel(
         C,
+        shape,
         S + begin if S else 0,
         S_step,
         words,
@@ -187,22 +207,7 @@ def panel_of_nonzeros(
         A_depth,
         packed,
         address_of(C) + begin,
-        C_step,
+        columns * size,
         rows,
         width,
     )
-    quarter = ends_in_quarter(vectors, width, size)
-    if vectors == 3:
-        _panel_3(*place)
-    elif vectors == 4 and quarter:
-        _quarter_4(*place)
-    elif vectors == 4:
-        _panel_4(*place)
-    elif vectors == 5:
-        _panel_5(*place)
-    elif vectors == 6:
-        _panel_6(*place)
-    elif quarter:
-        _quarter_7(*place)
-    else:
-        _panel_7(*place)

@@ -34,9 +34,6 @@ LAYER, FIRST, LAST, AT, SIZE = range(5)
 ACTIVATION, OUTPUT, RULE, BATCH_SIZE, CAPACITY = range(5)
 SPARE_AT, WIDEST, N_THREADS, APART, HALF_AT = range(5, 10)
 
-# Multiplications from which BLAS takes less time than the kernel of microkernel.py
-# where that has short vectors; where they are long it does not.
-BLAS_FROM = 2**18
 # Numbers in a tile, about: all that is done with it is done in the cache.
 TILE_SIZE = 8192
 # How much larger activations and their gradients must be than theta for two threads to
@@ -55,11 +52,6 @@ HALVES_ALIGNED = 16
 EFFORT_BESIDES = 0.15
 # Bytes that the rows worked on together may take; a longer batch is taken in turns.
 CAPACITY_BYTES = 32 * 2**20
-
-
-def by_blas(rows: int, fan_in: int, fan_out: int) -> bool:
-    """Whether a product of these sizes is made by BLAS; kernels ask the same."""
-    return VECTOR_BYTES < 64 and rows * fan_in * fan_out >= BLAS_FROM
 
 
 def worth_marking(nonzeros: float, units: tuple[int, ...], itemsize: int) -> bool:
@@ -120,12 +112,6 @@ class Plan:
     def spare_at(self) -> int:
         # The output has no activations: the spare matrix takes their place.
         return int(self.layers[-1, OUT_AT] + self.units[-1])
-
-    def calls_blas(self, batch_size: int) -> bool:
-        """Whether any product of a chunk of such batches is a call of BLAS."""
-        rows = min(batch_size, MAX_ROWS)
-        pairs = list(pairwise(self.units))[int(self.marked) :]
-        return any(by_blas(rows, fan_in, fan_out) for fan_in, fan_out in pairs)
 
     @property
     def columns(self) -> int:

@@ -3,19 +3,16 @@
     n  rows    X  (n, fan_in)    W  (fan_in, fan_out), as theta stores it
                                  A  (n, fan_out)
 
-Each is made by the kernel of microkernel.py, or by BLAS where that takes less time.
+Each is made by the kernel of microkernel.py.
 """
 
 from typing import Any
 
 from numba import carray
 
-from mlproof.engines.compiled.machine import ONE, ZERO, address_of, gemm, pointer_to
+from mlproof.engines.compiled.machine import ONE, ZERO, address_of, pointer_to
 from mlproof.engines.compiled.microkernel import product
-from mlproof.engines.compiled.plan import by_blas
 from mlproof.engines.compiled.toolchain import part
-
-N, T = ord("N"), ord("T")
 
 
 @part
@@ -35,17 +32,6 @@ def row_address(matrix: Any, row: int) -> Any:
 def flat(matrix: Any) -> Any:
     """The same numbers as a vector."""
     return carray(pointer_to(matrix, 0), matrix.size)
-
-
-_by_blas: Any = part(by_blas)
-
-
-@part
-def add_biases(A: Any, b: Any) -> None:
-    """Each row of A plus b."""
-    for i in range(A.shape[0]):
-        for j in range(A.shape[1]):
-            A[i, j] += b[j]
 
 
 @part
@@ -77,29 +63,10 @@ def forwards(X: Any, first: int, last: int, W: Any, b: Any, A: Any) -> None:
 
     Without b, where it has no elements; a single output needs all inputs, and b.
     """
-    rows, fan_in = X.shape
-    fan_out, inputs, size = W.shape[1], last - first, W.itemsize
+    fan_in, fan_out, inputs, size = X.shape[1], W.shape[1], last - first, W.itemsize
     X_at, W_at = address_of(X) + first * size, address_of(W) + first * fan_out * size
     if fan_out == 1:
         _dot_rows(X, W, b, A)
-    elif _by_blas(rows, inputs, fan_out):
-        # BLAS counts by columns, and so sees the transposed matrices: A' = W' X'.
-        gemm(
-            N,
-            N,
-            fan_out,
-            rows,
-            inputs,
-            W[0, 0],
-            W_at,
-            fan_out,
-            X_at,
-            fan_in,
-            address_of(A),
-            fan_out,
-        )
-        if b.size:
-            add_biases(A, b)
     else:
         product(
             address_of(b) if b.size else 0,
@@ -129,36 +96,19 @@ def _transpose(W: Any, W_T: Any) -> None:
 @part
 def backwards(G: Any, W: Any, W_T: Any, grad_X: Any) -> None:
     """grad_X = G W'  (D.5); W_T, of the shape of W', is overwritten."""
-    rows, fan_out = G.shape
-    fan_in, size = W.shape[0], W.itemsize
-    if _by_blas(rows, fan_in, fan_out):
-        gemm(
-            T,
-            N,
-            fan_in,
-            rows,
-            fan_out,
-            W[0, 0],
-            address_of(W),
-            fan_out,
-            address_of(G),
-            fan_out,
-            address_of(grad_X),
-            fan_in,
-        )
-    else:
-        _transpose(W, W_T)
-        product(
-            ZERO,
-            ZERO,
-            address_of(G),
-            fan_out * size,
-            size,
-            address_of(W_T),
-            fan_in * size,
-            grad_X,
-            fan_out,
-        )
+    fan_out, fan_in, size = G.shape[1], W.shape[0], W.itemsize
+    _transpose(W, W_T)
+    product(
+        ZERO,
+        ZERO,
+        address_of(G),
+        fan_out * size,
+        size,
+        address_of(W_T),
+        fan_in * size,
+        grad_X,
+        fan_out,
+    )
 
 
 @part
@@ -171,21 +121,6 @@ def weights_gradient(X: Any, first: int, last: int, G: Any, grad_W: Any) -> None
         # The same numbers as grad_W' = G' X, which has full vectors.
         grad_row, step = view(flat(grad_W), ZERO, ONE, inputs), fan_in * size
         product(ZERO, ZERO, address_of(G), ZERO, size, X_at, step, grad_row, rows)
-    elif _by_blas(rows, inputs, fan_out):
-        gemm(
-            N,
-            T,
-            fan_out,
-            inputs,
-            rows,
-            G[0, 0],
-            address_of(G),
-            fan_out,
-            X_at,
-            fan_in,
-            address_of(grad_W),
-            fan_out,
-        )
     else:
         product(
             ZERO,

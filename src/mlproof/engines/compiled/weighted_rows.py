@@ -17,38 +17,44 @@ from mlproof.engines.compiled.machine import address_of
 from mlproof.engines.compiled.microkernel import (
     I32,
     I64,
+    REGISTERS,
     VECTOR_BYTES,
-    VECTORS,
     Vectors,
+    by_shape,
+    shape_of,
 )
 from mlproof.engines.compiled.toolchain import part
 
+# The vectors that are summed together: enough that no sum waits for the one before.
+MOST_VECTORS = 4 if REGISTERS == 32 else 8
 
-def _strip_of(vectors: int) -> Any:
-    """The kernel for so many vectors of columns."""
 
-    def strip(
-        typingctx: Any,
-        like: Any,
-        S: Any,
-        x: Any,
-        rows: Any,
-        n: Any,
-        M: Any,
-        M_step: Any,
-        C: Any,
-        columns: Any,
-    ) -> Any:
-        """All by address, the step in bytes; no S where its address is 0."""
-        if getattr(like, "dtype", None) not in (types.float32, types.float64):
-            return None
+@intrinsic
+def _strip(
+    typingctx: Any,
+    like: Any,
+    shape: Any,
+    S: Any,
+    x: Any,
+    rows: Any,
+    n: Any,
+    M: Any,
+    M_step: Any,
+    C: Any,
+    columns: Any,
+) -> Any:
+    """Some columns of c: all by address, M_step in bytes; no S if its address is 0."""
+    if getattr(like, "dtype", None) not in (types.float32, types.float64):
+        return None
 
-        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            _, S, x, rows, n, M, M_step, C, columns = args
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        _, shape, S, x, rows, n, M, M_step, C, columns = args
+        row_of = builder.inttoptr(rows, I32.as_pointer())
+
+        def of(vectors: int, quarter: bool) -> None:
             vector = Vectors(context, builder, like.dtype, vectors, columns)
             sums = vector.slots()
             vector.begin(S, [(S, sums)])
-            row_of = builder.inttoptr(rows, I32.as_pointer())
             size = I64(vector.size)
             with cgutils.for_range(builder, n) as loop:
                 row = builder.load(builder.gep(row_of, [loop.index]))
@@ -57,15 +63,11 @@ def _strip_of(vectors: int) -> Any:
                 number = vector.number(builder.add(x, builder.mul(loop.index, size)))
                 vector.add_products(number, values, sums)
             vector.store([builder.load(slot) for slot in sums], C)
-            return context.get_dummy_value()
 
-        return types.void(like, *[types.int64] * 8), generate
+        by_shape(builder, shape, range(1, MOST_VECTORS + 1), (), of)
+        return context.get_dummy_value()
 
-    return intrinsic(strip)
-
-
-_strip_1, _strip_2 = _strip_of(1), _strip_of(2)
-_strip_3, _strip_4 = _strip_of(min(3, VECTORS)), _strip_of(min(4, VECTORS))
+    return types.void(like, *[types.int64] * 9), generate
 
 
 @part
@@ -77,13 +79,14 @@ def weighted_rows(S: int, x: int, rows: int, n: int, M: Any, C: int) -> None:
     columns = M.shape[1]
     lanes = VECTOR_BYTES // M.itemsize
     n_vectors = (columns + lanes - 1) // lanes
-    n_strips = (n_vectors + VECTORS - 1) // VECTORS
+    n_strips = (n_vectors + MOST_VECTORS - 1) // MOST_VECTORS
     for strip in range(n_strips):
         v = strip * n_vectors // n_strips
         vectors = (strip + 1) * n_vectors // n_strips - v
-        at = v * VECTOR_BYTES
-        place = (
+        at, width = v * VECTOR_BYTES, min(vectors * lanes, columns - v * lanes)
+        _strip(
             M,
+            shape_of(vectors, width, M.itemsize),
             S + at if S else 0,
             x,
             rows,
@@ -91,13 +94,5 @@ def weighted_rows(S: int, x: int, rows: int, n: int, M: Any, C: int) -> None:
             address_of(M) + at,
             columns * M.itemsize,
             C + at,
-            min(vectors * lanes, columns - v * lanes),
+            width,
         )
-        if vectors == 1:
-            _strip_1(*place)
-        elif vectors == 2:
-            _strip_2(*place)
-        elif vectors == 3:
-            _strip_3(*place)
-        else:
-            _strip_4(*place)
