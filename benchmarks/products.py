@@ -19,8 +19,9 @@ import numpy as np
 
 from mlproof.engines.blas import single_threaded_blas
 from mlproof.engines.compiled.machine import address_of
-from mlproof.engines.compiled.microkernel import VECTOR_BYTES, product
+from mlproof.engines.compiled.microkernel import PACKED_BYTES, VECTOR_BYTES, product
 from mlproof.engines.compiled.toolchain import OPTIONS
+from mlproof.parameters import vector
 
 ROUNDS = 15
 SECONDS = 0.01  # of a round, at least
@@ -38,7 +39,7 @@ SHAPES = (
 
 
 @numba.njit(**OPTIONS)
-def multiply(X: Any, W: Any, A: Any, times: int) -> None:
+def multiply(X: Any, W: Any, A: Any, room: Any, times: int) -> None:
     (_, fan_in), size = X.shape, X.itemsize
     for _ in range(times):
         product(
@@ -51,6 +52,7 @@ def multiply(X: Any, W: Any, A: Any, times: int) -> None:
             W.shape[1] * size,
             A,
             fan_in,
+            address_of(room),
         )
 
 
@@ -74,16 +76,17 @@ def main() -> None:
         for n, k, m in SHAPES:
             X = rng.standard_normal((n, k)).astype(dtype)
             W = rng.standard_normal((k, m)).astype(dtype)
-            arguments = X, W, np.empty((n, m), dtype)
+            A, room = np.empty((n, m), dtype), vector(PACKED_BYTES, np.uint8)
             times = max(1, round(SECONDS * 4e10 / (n * k * m)))
             with single_threaded_blas():
-                for function in (multiply, matmul):
+                pair = (multiply, (X, W, A, room)), (matmul, (X, W, A))
+                for function, arguments in pair:
                     seconds(function, arguments, 1)
                 rounds = [
-                    (
-                        seconds(multiply, arguments, times),
-                        seconds(matmul, arguments, times),
-                    )
+                    [
+                        seconds(function, arguments, times)
+                        for function, arguments in pair
+                    ]
                     for _ in range(ROUNDS)
                 ]
             ours, theirs = (

@@ -14,23 +14,36 @@ import pytest
 from mlproof.engines.compiled import microkernel, products
 from mlproof.engines.compiled.toolchain import OPTIONS
 from mlproof.functions import Array
+from mlproof.parameters import vector
 
 GUARD = 777.0
 
 
 @numba.njit(**OPTIONS)
-def forwards(X: Any, W: Any, b: Any, A: Any) -> None:
-    products.forwards(X, 0, X.shape[1], W, b, A)
+def forwards_in(X: Any, W: Any, b: Any, A: Any, room: Any) -> None:
+    products.forwards(X, 0, X.shape[1], W, b, A, room)
+
+
+def forwards(X: Array, W: Array, b: Array, A: Array) -> None:
+    forwards_in(X, W, b, A, room_for(W))
 
 
 @numba.njit(**OPTIONS)
-def backwards(G: Any, W: Any, W_T: Any, grad_X: Any) -> None:
-    products.backwards(G, W, W_T, grad_X)
+def backwards_in(G: Any, W: Any, grad_X: Any, room: Any) -> None:
+    products.backwards(G, W, grad_X, room)
+
+
+def backwards(G: Array, W: Array, grad_X: Array) -> None:
+    backwards_in(G, W, grad_X, room_for(W))
 
 
 @numba.njit(**OPTIONS)
 def weights_gradient(X: Any, first: int, last: int, G: Any, grad_W: Any) -> None:
     products.weights_gradient(X, first, last, G, grad_W)
+
+
+def room_for(W: Array) -> Array:
+    return vector(microkernel.PACKED_BYTES // W.itemsize + W.size, W.dtype)
 
 
 def guarded(rows: int, columns: int, dtype: Any) -> tuple[Array, Array]:
@@ -51,6 +64,8 @@ SIZES = [
     *((3, depth, 20) for depth in (1, 2, 399, 400, 401, 1203)),
     (50, 784, 100),
     (128, 256, 130),
+    (70, 500, 300),
+    (33, 30, 1030),
 ]
 
 
@@ -67,7 +82,7 @@ def test_products_equal_those_of_numpy(dtype: Any) -> None:
         forwards(X, W, b, A)
         np.testing.assert_allclose(A, X @ W + b, atol=tolerance)
         grad_X, around_X = guarded(rows, fan_in, dtype)
-        backwards(G, W, np.empty((fan_out, fan_in), dtype), grad_X)
+        backwards(G, W, grad_X)
         np.testing.assert_allclose(grad_X, G @ W.T, atol=tolerance)
         first, last = fan_in // 3, fan_in - fan_in // 4
         grad_W, around_W = guarded(last - first, fan_out, dtype)
@@ -78,14 +93,15 @@ def test_products_equal_those_of_numpy(dtype: Any) -> None:
 
 def test_a_row_is_the_same_whatever_rows_are_beside_it() -> None:
     rng = np.random.default_rng(1)
-    X, W = (
-        rng.standard_normal(shape).astype(np.float32) for shape in ((9, 500), (500, 70))
-    )
-    b, whole, alone = (np.zeros(n, np.float32) for n in (70, (9, 70), (1, 70)))
-    forwards(X, W, b, whole)
-    for i in range(9):
-        forwards(X[i : i + 1], W, b, alone)
-        assert np.array_equal(alone[0], whole[i])
+    for rows, columns in ((9, 70), (70, 300)):
+        X = rng.standard_normal((rows, 500)).astype(np.float32)
+        W = rng.standard_normal((500, columns)).astype(np.float32)
+        b, whole = np.zeros(columns, np.float32), np.empty((rows, columns), np.float32)
+        forwards(X, W, b, whole)
+        alone = np.empty((1, columns), np.float32)
+        for i in range(rows):
+            forwards(X[i : i + 1], W, b, alone)
+            assert np.array_equal(alone[0], whole[i])
 
 
 def test_what_is_not_finite_stays_in_its_row_and_column() -> None:

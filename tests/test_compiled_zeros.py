@@ -128,7 +128,7 @@ def past_zeros(S: Any, A: Any, words: Any, B: Any, packed: Any, C: Any) -> None:
 def past_nothing(S: Any, A: Any, B: Any, C: Any) -> None:
     size, depth, step = A.itemsize, A.shape[1], C.shape[1] * A.itemsize
     at = address_of(S), step, address_of(A), depth * size, size, address_of(B), step
-    microkernel.product(*at, C, depth)
+    microkernel.product(*at, C, depth, 0)
 
 
 @pytest.mark.parametrize("dtype", FLOATS)

@@ -71,6 +71,7 @@ def forward(
     theta: Any,
     work: Any,
     capacity: int,
+    room: Any,
     start: int,
     rows: int,
 ) -> None:
@@ -83,7 +84,7 @@ def forward(
         W = view(theta, layers[k, W_AT], fan_in, fan_out)
         b = theta[layers[k, B_AT] : layers[k, B_AT] + fan_out]
         A = view(work, layers[k, OUT_AT] * capacity + start * fan_out, rows, fan_out)
-        forwards(H, ZERO, fan_in, W, b, A)
+        forwards(H, ZERO, fan_in, W, b, A, room)
 
 
 @part
@@ -93,7 +94,7 @@ def backward(
     theta: Any,
     work: Any,
     capacity: int,
-    transposed: Any,
+    room: Any,
     spare: Any,
     start: int,
     rows: int,
@@ -104,7 +105,7 @@ def backward(
         W = view(theta, layers[k, W_AT], fan_in, fan_out)
         G = view(work, layers[k, OUT_AT] * capacity + start * fan_out, rows, fan_out)
         grad_h_s = view(spare, ZERO, rows, fan_in)
-        backwards(G, W, view(transposed, ZERO, fan_out, fan_in), grad_h_s)
+        backwards(G, W, grad_h_s, room)
         A = view(work, layers[k - 1, OUT_AT] * capacity + start * fan_in, rows, fan_in)
         H = view(work, layers[k, IN_AT] * capacity + start * fan_in, rows, fan_in)
         deactivate(activation, A, H, grad_h_s)
@@ -137,7 +138,7 @@ def through_the_network(
     layers: Any,
     theta: Any,
     work: Any,
-    transposed: Any,
+    room: Any,
     top: Any,
     who: Any,
     start: int,
@@ -148,7 +149,7 @@ def through_the_network(
 ) -> Any:
     """A chunk from its first pre-activations to its loss, returned, and backwards."""
     capacity, rows, m = network[CAPACITY], who.size, layers[-1, FAN_OUT]
-    forward(layers, network[ACTIVATION], theta, work, capacity, start, rows)
+    forward(layers, network[ACTIVATION], theta, work, capacity, room, start, rows)
     # This chunk's own, for whatever is as wide as a layer.
     spare = work[network[SPARE_AT] * capacity + start * network[WIDEST] :]
     o_a = view(work, layers[-1, OUT_AT] * capacity + start * m, rows, m)
@@ -157,7 +158,7 @@ def through_the_network(
     else:
         risk = logistic_loss(o_a, labels, weight, who, s, spare)
     activation = network[ACTIVATION]
-    backward(layers, activation, theta, work, capacity, transposed, spare, start, rows)
+    backward(layers, activation, theta, work, capacity, room, spare, start, rows)
     return risk
 
 
@@ -222,7 +223,7 @@ def epoch(
     second: Any,
     work: Any,
     sums: Any,
-    transposed: Any,
+    room: Any,
     top: Any,
     risks: Any,
     totals: Any,
@@ -247,7 +248,7 @@ def epoch(
     network, penalty, settings = borrow(network), borrow(penalty), borrow(settings)
     theta, first, second = borrow(theta), borrow(first), borrow(second)
     work, sums, top, risks = borrow(work), borrow(sums), borrow(top), borrow(risks)
-    transposed = borrow(transposed)
+    room = borrow(room)[thread]
     shares, halves, totals = borrow(shares), borrow(halves), borrow(totals)
     barrier = borrow(barrier)
 
@@ -289,6 +290,7 @@ def epoch(
                         start,
                         half_at if i >= n_chunks else ZERO,
                         half_at if half_at and i < n_chunks else fan_in,
+                        room,
                         zero_inputs,
                         chunk,
                         thread,
@@ -301,7 +303,7 @@ def epoch(
                         layers,
                         theta,
                         work,
-                        transposed[thread],
+                        room,
                         top,
                         who,
                         start,

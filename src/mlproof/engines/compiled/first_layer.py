@@ -50,6 +50,7 @@ def first_layer(
     start: int,
     first: int,
     last: int,
+    room: Any,
     zero_inputs: Any,
     chunk: int,
     thread: int,
@@ -65,7 +66,7 @@ def first_layer(
     if first > 0:
         A, b = _second_half(network, layers, work, start, rows), b[:0]
     if zero_inputs is None:
-        forwards(inputs, first, last, W, b, A)
+        forwards(inputs, first, last, W, b, A, room)
     else:
         forwards_marked(inputs, first, last, W, b, A, zero_inputs, start, chunk, thread)
 

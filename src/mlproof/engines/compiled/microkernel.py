@@ -43,6 +43,10 @@ ROWS, VECTORS = 4, 4 if REGISTERS == 32 else 3
 QUARTERS = VECTOR_BYTES == 64
 # A deeper product is made piece by piece: what a piece reads of B stays in the cache.
 DEPTH = 400
+# Where rows of B are long a panel of a piece is copied first, as what lies that far
+# apart has few places in the cache.  Only with short vectors, where it was measured.
+PACKED_BYTES = DEPTH * VECTORS * VECTOR_BYTES if REGISTERS == 16 else 0
+PACKED_FROM = 2**16  # rows of A times bytes of a row of B
 
 I32, I64 = ir.IntType(32), ir.IntType(64)
 
@@ -262,6 +266,46 @@ def _block(
     return types.void(like, *[types.int64] * 13), generate
 
 
+def copy_of_panel(vectors: range, quarters: tuple[int, ...]) -> Any:
+    """What copies panels of so many vectors."""
+
+    def copy(
+        typingctx: Any,
+        like: Any,
+        shape: Any,
+        source: Any,
+        step: Any,
+        rows: Any,
+        columns: Any,
+        target: Any,
+    ) -> Any:
+        """Copy so many numbers of these rows, each to begin with a whole vector."""
+        if getattr(like, "dtype", None) not in (types.float32, types.float64):
+            return None
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            _, shape, source, step, rows, columns, target = args
+
+            def of(vectors: int, quarter: bool) -> None:
+                vector = Vectors(
+                    context, builder, like.dtype, vectors, columns, quarter=quarter
+                )
+                with cgutils.for_range(builder, rows) as row:
+                    begin = builder.add(source, builder.mul(step, row.index))
+                    place = builder.mul(I64(vectors * VECTOR_BYTES), row.index)
+                    vector.store_lines(vector.load(begin), builder.add(target, place))
+
+            by_shape(builder, shape, vectors, quarters, of)
+            return context.get_dummy_value()
+
+        return types.void(like, *[types.int64] * 6), generate
+
+    return intrinsic(copy)
+
+
+_copy = copy_of_panel(range(1, VECTORS + 1), ())
+
+
 @part
 def product(
     S: int,
@@ -273,11 +317,13 @@ def product(
     B_step: int,
     C: Any,
     depth: int,
+    room: int,
 ) -> None:
     """C = S + A B, where C is a matrix and the others are addresses.
 
     A has a step from row to row and one along the depth, so that it may be transposed;
     S and B lie row by row.  Steps are in bytes.  S is left out if its address is 0.
+    At room, if that is not 0, there are PACKED_BYTES from a line of the cache on.
     The order in which a number of C is added up depends on the depth alone.
     """
     rows, columns = C.shape
@@ -295,6 +341,10 @@ def product(
         for piece in range(n_pieces):
             k = piece * depth // n_pieces
             length = (piece + 1) * depth // n_pieces - k
+            panel_at, panel_step = B + k * B_step + at, B_step
+            if PACKED_BYTES and room and rows * B_step >= PACKED_FROM:
+                _copy(C, shape, panel_at, B_step, length, width, room)
+                panel_at, panel_step = room, vectors * VECTOR_BYTES
             for i in range(0, rows, ROWS):
                 start, start_step = C_at + i * C_step + at, C_step
                 if piece == 0:
@@ -307,8 +357,8 @@ def product(
                     A + i * A_row + k * A_depth,
                     A_row,
                     A_depth,
-                    B + k * B_step + at,
-                    B_step,
+                    panel_at,
+                    panel_step,
                     C_at + i * C_step + at,
                     C_step,
                     min(ROWS, rows - i),

@@ -26,6 +26,7 @@ from mlproof.engines.compiled.microkernel import (
     VECTOR_BYTES,
     Vectors,
     by_shape,
+    copy_of_panel,
     shape_of,
 )
 from mlproof.engines.compiled.plan import MARKED_FROM_VECTORS
@@ -109,37 +110,7 @@ def _panel(
     return types.void(like, *[types.int64] * 12), generate
 
 
-@intrinsic
-def _copy(
-    typingctx: Any,
-    like: Any,
-    shape: Any,
-    source: Any,
-    step: Any,
-    rows: Any,
-    columns: Any,
-    target: Any,
-) -> Any:
-    """Copy a panel of these rows to where each row begins with a whole vector."""
-    if getattr(like, "dtype", None) not in (types.float32, types.float64):
-        return None
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        _, shape, source, step, rows, columns, target = args
-
-        def of(vectors: int, quarter: bool) -> None:
-            vector = Vectors(
-                context, builder, like.dtype, vectors, columns, quarter=quarter
-            )
-            with cgutils.for_range(builder, rows) as row:
-                begin = builder.add(source, builder.mul(step, row.index))
-                packed = builder.mul(I64(vectors * VECTOR_BYTES), row.index)
-                vector.store_lines(vector.load(begin), builder.add(target, packed))
-
-        by_shape(builder, shape, PANELS, QUARTER_PANELS, of)
-        return context.get_dummy_value()
-
-    return types.void(like, *[types.int64] * 6), generate
+_copy = copy_of_panel(PANELS, QUARTER_PANELS)
 
 
 @part

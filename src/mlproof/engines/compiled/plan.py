@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mlproof.engines.chunks import MAX_ROWS, chunks, worth_sharing
-from mlproof.engines.compiled.microkernel import VECTOR_BYTES
+from mlproof.engines.compiled.microkernel import PACKED_BYTES, VECTOR_BYTES
 from mlproof.functions import Array
 from mlproof.parameters import n_theta
 
@@ -123,15 +123,19 @@ class Plan:
         return max(self.units[1:])
 
     @property
-    def transposed_size(self) -> int:
-        """The numbers of the largest matrix of weights that is used backwards."""
-        return max((m * n for m, n in pairwise(self.units[1:])), default=0)
+    def room(self) -> int:
+        """Numbers for a panel of weights, and for a matrix of them used backwards."""
+        backwards = max((m * n for m, n in pairwise(self.units[1:])), default=0)
+        return self._whole_vectors(PACKED_BYTES // self.itemsize + backwards)
 
     @property
     def packed_width(self) -> int:
         """The first layer's units, filled up to a vector."""
+        return self._whole_vectors(self.units[1])
+
+    def _whole_vectors(self, numbers: int) -> int:
         lanes = VECTOR_BYTES // self.itemsize
-        return -(-self.units[1] // lanes) * lanes
+        return -(-numbers // lanes) * lanes
 
     @cached_property
     def tiles(self) -> Table:

@@ -11,7 +11,7 @@ from typing import Any
 from numba import carray
 
 from mlproof.engines.compiled.machine import ONE, ZERO, address_of, pointer_to
-from mlproof.engines.compiled.microkernel import product
+from mlproof.engines.compiled.microkernel import PACKED_BYTES, product
 from mlproof.engines.compiled.toolchain import part
 
 
@@ -58,10 +58,11 @@ def _dot_rows(X: Any, W: Any, b: Any, A: Any) -> None:
 
 
 @part
-def forwards(X: Any, first: int, last: int, W: Any, b: Any, A: Any) -> None:
+def forwards(X: Any, first: int, last: int, W: Any, b: Any, A: Any, room: Any) -> None:
     """A = X W + b, or what the inputs from first up to last make of it  (D.1).
 
-    Without b, where it has no elements; a single output needs all inputs, and b.
+    Without b, where it has no elements; a single output needs all inputs, and b.  room
+    is the thread's own.
     """
     fan_in, fan_out, inputs, size = X.shape[1], W.shape[1], last - first, W.itemsize
     X_at, W_at = address_of(X) + first * size, address_of(W) + first * fan_out * size
@@ -78,6 +79,7 @@ def forwards(X: Any, first: int, last: int, W: Any, b: Any, A: Any) -> None:
             fan_out * size,
             A,
             inputs,
+            address_of(room),
         )
 
 
@@ -94,9 +96,10 @@ def _transpose(W: Any, W_T: Any) -> None:
 
 
 @part
-def backwards(G: Any, W: Any, W_T: Any, grad_X: Any) -> None:
-    """grad_X = G W'  (D.5); W_T, of the shape of W', is overwritten."""
+def backwards(G: Any, W: Any, grad_X: Any, room: Any) -> None:
+    """grad_X = G W'  (D.5), by way of W' in room, the thread's own."""
     fan_out, fan_in, size = G.shape[1], W.shape[0], W.itemsize
+    W_T = view(room, PACKED_BYTES // size, fan_out, fan_in)
     _transpose(W, W_T)
     product(
         ZERO,
@@ -108,6 +111,7 @@ def backwards(G: Any, W: Any, W_T: Any, grad_X: Any) -> None:
         fan_in * size,
         grad_X,
         fan_out,
+        address_of(room),
     )
 
 
@@ -120,7 +124,8 @@ def weights_gradient(X: Any, first: int, last: int, G: Any, grad_W: Any) -> None
     if fan_out == 1:
         # The same numbers as grad_W' = G' X, which has full vectors.
         grad_row, step = view(flat(grad_W), ZERO, ONE, inputs), fan_in * size
-        product(ZERO, ZERO, address_of(G), ZERO, size, X_at, step, grad_row, rows)
+        at = ZERO, ZERO, address_of(G), ZERO, size, X_at, step
+        product(*at, grad_row, rows, ZERO)
     else:
         product(
             ZERO,
@@ -132,6 +137,7 @@ def weights_gradient(X: Any, first: int, last: int, G: Any, grad_W: Any) -> None
             fan_out * size,
             grad_W,
             rows,
+            ZERO,
         )
 
 

@@ -43,8 +43,8 @@ class Workspace:
         # The gradients of both halves of a batch, where threads exchange them.
         n_theta = int(plan.tiles[:, SIZE].sum()) if self._apart else 0
         self.halves = self._matrix(2, n_theta)
-        # The weights of a layer the other way round, for each thread.
-        self._transposed = self._matrix(n_threads, plan.transposed_size)
+        # For each thread, what it copies from a layer for a product.
+        self._room = self._matrix(n_threads, plan.room)
         self.zero_inputs = (
             ZeroInputs.of(plan, dtype, rows, n_chunks, n_threads)
             if plan.marked
@@ -97,7 +97,7 @@ class Workspace:
         return (
             self._work,
             self._sums,
-            self._transposed,
+            self._room,
             self._top,
             self._risks,
             self.totals,
