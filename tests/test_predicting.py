@@ -1,6 +1,9 @@
 """Prediction of plain rows: the short way past scikit-learn's checks is not noticed."""
 
+import copy
+import pickle
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -272,10 +275,32 @@ def test_a_loaded_model_predicts_a_row_as_the_saved_one(tmp_path: Path) -> None:
         )
 
 
-def test_a_row_is_predicted_by_the_weights_there_are() -> None:
-    clf, X = fitted(), plain(1)
-    before = clf.predict_proba(X)
+def pickled(clf: MLPClassifier) -> Any:
+    return pickle.loads(pickle.dumps(clf))
+
+
+@pytest.mark.parametrize("duplicate", [lambda clf: clf, copy.deepcopy, pickled])
+def test_a_row_is_predicted_by_the_weights_there_are(
+    duplicate: Callable[[Any], Any],
+) -> None:
+    original, X = fitted(), plain(1)
+    before = original.predict_proba(X)
+    clf = duplicate(original)
     clf.coefs_[1] *= -1
     after = clf.predict_proba(X)
     assert np.abs(after - before).max() > 1e-3
     assert_close(after, clf.predict_proba(X.view(Rows)), 1e-13)
+    if clf is not original:
+        np.testing.assert_array_equal(original.predict_proba(X), before)
+    clf.theta_ = original.theta_ / 2
+    halved = clf.predict_proba(X)
+    assert np.abs(halved - after).max() > 1e-3
+    assert_close(halved, clf.predict_proba(X.view(Rows)), 1e-13)
+
+
+def test_large_numbers_are_no_error_where_only_their_squares_overflow() -> None:
+    clf, X = fitted("three classes", np.float32, hidden_layer_sizes=()), plain(1)
+    X = (X * 1e20).astype(np.float32)
+    found = clf.predict_log_proba(X)
+    assert np.isfinite(found).all()
+    np.testing.assert_allclose(found, clf.predict_log_proba(X.view(Rows)), rtol=1e-5)

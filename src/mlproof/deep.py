@@ -17,7 +17,7 @@ import numpy as np
 
 from mlproof.functions import Activation, Array
 from mlproof.losses import Labels, Output
-from mlproof.parameters import views
+from mlproof.parameters import Parameters, views
 
 
 class Network(NamedTuple):
@@ -51,9 +51,13 @@ def scaled(X: Any, scale: float, theta: Array) -> Any:
 
 
 def forward(network: Network, theta: Array, X: Any) -> Trace:
-    W, b = views(theta, network.units)
+    return forward_through(network, views(theta, network.units), X)
+
+
+def forward_through(network: Network, parameters: Parameters, X: Any) -> Trace:
+    W, b = parameters
     h_a: list[Array] = []
-    h_s = [scaled(X, network.input_scale, theta)]
+    h_s = [scaled(X, network.input_scale, b[0])]
     for W_k, b_k in zip(W[:-1], b[:-1], strict=True):
         h_a.append(b_k + h_s[-1] @ W_k.T)  #                (D.1)
         h_s.append(network.activation.function(h_a[-1]))  # (D.1)

@@ -12,7 +12,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from mlproof import hyperparameters
-from mlproof.deep import Network, forward, weighted_loss
+from mlproof.deep import Network, forward_through, weighted_loss
 from mlproof.engines import Engine, Examples, choice
 from mlproof.engines.choice import EngineName
 from mlproof.engines.numpy_engine import (
@@ -26,7 +26,7 @@ from mlproof.labelling import Labelling
 from mlproof.layers import LayerViews
 from mlproof.losses import OUTPUTS
 from mlproof.optimizers import Optimizer
-from mlproof.parameters import pack, views
+from mlproof.parameters import Parameters, pack, views
 from mlproof.penalties import Penalty, no_penalty
 from mlproof.training import History
 from mlproof.validation import X_FORMATS, check_sample_weight, sound
@@ -52,6 +52,8 @@ class FittedNetwork(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     _hidden_activation: str
     _labelling: Labelling
     _input_scale: float
+    # theta_, and what predicts by it.
+    _kept: tuple[Array, Network, Parameters]
 
     _history: History
     _optimizer: Optimizer | None
@@ -76,7 +78,23 @@ class FittedNetwork(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.n_features_in_ = units[0]
         self.n_layers_, self.n_outputs_ = len(units), units[-1]
         self.out_activation_ = labelling.output
+        self._keep_views()
         self._publish()
+
+    def _keep_views(self) -> None:
+        """Keep what predicting a single row would otherwise make anew."""
+        self._kept = self.theta_, self._network, views(self.theta_, self._units)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the views, which would be copied as arrays of their own."""
+        state = dict(super().__getstate__())
+        state.pop("_kept", None)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if hasattr(self, "theta_"):
+            self._keep_views()
 
     def _publish(self) -> None:
         """Set the fitted attributes that training changes."""
@@ -147,6 +165,7 @@ class FittedNetwork(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Copy into memory what a model was mapped from, before it is changed."""
         if hasattr(self, "theta_") and not self.theta_.flags.writeable:
             self.theta_ = np.array(self.theta_)
+            self._keep_views()
             self._optimizer = copy.deepcopy(self._optimizer)
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -234,9 +253,12 @@ class FittedNetwork(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if len(X) > FEW_ROWS:
             engine = NumpyEngine(self._network, number(self.n_threads))
             return engine.finite_logits(self.theta_, X)
+        theta, network, parameters = self._kept
+        if theta is not self.theta_:  # somebody has set another
+            network, parameters = self._network, views(self.theta_, self._units)
         try:
             with no_false_alarm("raise"):
-                trace = forward(self._network, self.theta_, X)
+                trace = forward_through(network, parameters, X)
         except FloatingPointError:
             return None
         return trace.o_a if all_finite(trace) else None

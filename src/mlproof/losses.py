@@ -44,8 +44,8 @@ def log_softmax(o_a: Array) -> Array:
 def softmax(o_a: Array) -> Array:
     """The class probabilities, (n, m): positive, each row sums to 1."""
     # softmax is the same for o_a - constant; this one keeps exp from overflowing.
-    e = np.exp(o_a - o_a.real.max(axis=1, keepdims=True))
-    o_s: Array = e / e.sum(axis=1, keepdims=True)
+    e = np.exp(o_a - np.maximum.reduce(o_a.real, axis=1, keepdims=True))
+    o_s: Array = e / np.add.reduce(e, axis=1, keepdims=True)
     return o_s  # (Q2.3)
 
 
