@@ -216,7 +216,8 @@ def sparse_epoch(
             for slot in range(n_touched):
                 if slot + AHEAD < n_touched:
                     ask_for_row(W, touched[slot + AHEAD])
-                    ask_for_row(V, touched[slot + AHEAD])
+                    if mode == DEFERRED:  # the lazy Adam changes no row here
+                        ask_for_row(V, touched[slot + AHEAD])
                 column = touched[slot]
                 _, place = dealt(column, by)
                 line = ledger[marks[place, LAST_STEP]]
