@@ -9,7 +9,7 @@ demo: $(VENV)/installed
 	$(BIN)/mlproof demo
 
 test: $(VENV)/developed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto
 
 test-slow: $(VENV)/developed
 	$(BIN)/python -m pytest -m slow --durations=5

@@ -11,7 +11,7 @@ narrow matrix, and these two make the speed of a product.
 Libraries of BLAS have such a kernel too (Van Zee and van de Geijn 2015, "BLIS: a
 framework for rapidly instantiating BLAS functionality"), and first copy A and B into
 the order in which it reads them.  Here the rows are those of a chunk, too few for a
-copy to be worth its time.
+copy to be worth its time, but where rows of B are long.
 """
 
 from collections.abc import Callable
@@ -178,31 +178,29 @@ def by_shape(
     quarters: tuple[int, ...],
     generate: Callable[[int, bool], None],
 ) -> None:
-    """Run the kernel for rows of this shape, of those for so many vectors.
+    """Go on in the kernel for rows of this shape, and from there to what follows.
 
-    ``generate`` makes one, for a number of vectors, with the last of a quarter or not;
-    that has one of its own only for these numbers.
+    ``generate`` makes a kernel for a number of vectors, and for whether a quarter of
+    the last is enough: that has a kernel of its own only for some numbers.
     """
+    kernels = [(n, False) for n in vectors]
+    kernels += [(n, True) for n in quarters if QUARTERS]
+    blocks = {each: builder.append_basic_block("kernel") for each in kernels}
     end = builder.append_basic_block("end")
-    blocks = {}
+    switch = builder.switch(shape, blocks[vectors[-1], False])
     for n in vectors:
-        blocks[2 * n] = blocks[2 * n + 1] = builder.append_basic_block(f"vectors_{n}")
-    for n in quarters if QUARTERS else ():
-        blocks[2 * n + 1] = builder.append_basic_block(f"quarter_{n}")
-    switch = builder.switch(shape, blocks[2 * vectors[-1]])
-    for number, block in blocks.items():
-        switch.add_case(I64(number), block)
-    for block in dict.fromkeys(blocks.values()):
-        number = next(number for number in blocks if blocks[number] is block)
+        switch.add_case(I64(2 * n), blocks[n, False])
+        switch.add_case(I64(2 * n + 1), blocks.get((n, True), blocks[n, False]))
+    for each, block in blocks.items():
         builder.position_at_end(block)
-        generate(number // 2, number % 2 == 1)
+        generate(*each)
         builder.branch(end)
     builder.position_at_end(end)
 
 
 @part
 def shape_of(vectors: int, columns: int, size: int) -> Any:
-    """A number for the kernel: of so many vectors, and whether a quarter ends them."""
+    """What ``by_shape`` goes by: the vectors, and if a quarter of the last will do."""
     last = columns * size - (vectors - 1) * VECTOR_BYTES
     return 2 * vectors + (QUARTERS and 4 * last <= VECTOR_BYTES)
 
@@ -267,7 +265,7 @@ def _block(
 
 
 def copy_of_panel(vectors: range, quarters: tuple[int, ...]) -> Any:
-    """What copies panels of so many vectors."""
+    """An instruction that copies panels of so many vectors."""
 
     def copy(
         typingctx: Any,
