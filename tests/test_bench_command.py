@@ -101,6 +101,20 @@ def test_what_was_written_can_be_read_and_shown(bench: Any) -> None:
     assert json.loads(as_json) == json.loads(Path("r.json").read_text())
 
 
+def test_what_was_measured_is_kept_where_the_next_case_fails(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> Contest:
+        raise ValueError("no luck")
+
+    monkeypatch.setitem(cases.CASES, "broken", Case("broken", "training", broken))
+    code, _, err = bench("tiny", "broken", "--repeats", 1, "-o", "r.json")
+    assert code != 0
+    assert "no luck" in err
+    assert os.listdir() == ["r.json"]
+    assert list(results.read(Path("r.json"))["cases"]) == ["tiny"]
+
+
 def test_the_picture_is_drawn_from_what_was_read(bench: Any) -> None:
     pytest.importorskip("matplotlib")
     code, out, _ = bench("--read", COMMITTED, "--plot", "p.png")

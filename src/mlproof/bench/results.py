@@ -10,6 +10,7 @@ from mlproof.bench.cases import Case, Contest
 from mlproof.bench.contestants import THREADS
 from mlproof.bench.machine import machine, versions
 from mlproof.bench.measure import Scores, ratio, take_turns
+from mlproof.files import whole_file
 
 WHAT = "What each takes, in units of what mlproof takes in the same round."
 UNITS = {
@@ -91,7 +92,8 @@ def _short(number: float) -> float:
 
 
 def write(path: Path, results: Results) -> None:
-    path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    with whole_file(path) as temporary:
+        temporary.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
 def read(path: Path) -> Results:

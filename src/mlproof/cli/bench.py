@@ -29,7 +29,7 @@ def bench(
     repeats
         How many rounds, in each of which everybody runs once.
     output
-        A JSON file to write, with the machine and every single time.
+        A JSON file to write, with the machine and every single time, after each case.
     read
         Measure nothing, and show what an earlier run wrote.
     markdown
@@ -51,8 +51,12 @@ def bench(
         measured: dict[str, Any] = {}
         to_measure = chosen(cases, everything=every)
         steps = results.measure(to_measure, repeats, measured)
+        written = 0
         for _ in report.with_bench_progress(steps, len(to_measure), quiet=as_json):
-            pass
+            # What is measured is kept, whatever ends the rest.
+            if output is not None and len(measured["cases"]) > written:
+                results.write(output, measured)
+                written += 1
     else:
         measured = results.read(read)
     if output is not None:
