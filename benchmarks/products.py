@@ -79,15 +79,11 @@ def main() -> None:
             A, room = np.empty((n, m), dtype), vector(PACKED_BYTES, np.uint8)
             times = max(1, round(SECONDS * 4e10 / (n * k * m)))
             with single_threaded_blas():
-                pair = (multiply, (X, W, A, room)), (matmul, (X, W, A))
-                for function, arguments in pair:
-                    seconds(function, arguments, 1)
+                both = (multiply, (X, W, A, room)), (matmul, (X, W, A))
+                for each in both:
+                    seconds(*each, 1)
                 rounds = [
-                    [
-                        seconds(function, arguments, times)
-                        for function, arguments in pair
-                    ]
-                    for _ in range(ROUNDS)
+                    [seconds(*each, times) for each in both] for _ in range(ROUNDS)
                 ]
             ours, theirs = (
                 2e-9 * n * k * m / median(each) for each in zip(*rounds, strict=True)

@@ -90,7 +90,7 @@ def announced(what: str) -> Iterator[None]:
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Leave garbage for later: Numba's compiler takes a seventh less time."""
+    """Leave garbage for later: Numba's compiler makes many objects to go through."""
     enabled = gc.isenabled()
     gc.disable()
     try:
