@@ -267,9 +267,6 @@ def test_any_number_of_threads_trains_by_halves_without_zeros_to_the_same_bits()
         assert not plan_of(engine).marked
 
 
-@pytest.mark.skipif(
-    microkernel.VECTOR_BYTES < 64, reason="BLAS adds large products up in its own order"
-)
 @pytest.mark.parametrize("dtype", SOONER)
 def test_zeros_that_are_not_passed_over_give_the_same_bits(
     dtype: Any, monkeypatch: pytest.MonkeyPatch

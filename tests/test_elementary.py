@@ -55,9 +55,14 @@ def activated(activation: int, A: Any, H: Any, grad: Any) -> None:
 
 
 @numba.njit(**OPTIONS)
-def softmax_of(o_a: Any, y: Any, weight: Any, who: Any, s: float, spare: Any) -> Any:
-    top = np.empty(len(o_a), np.int64)
+def softmax_with(
+    o_a: Any, y: Any, weight: Any, who: Any, s: float, spare: Any, top: Any
+) -> Any:
     return units.softmax_loss(o_a, y, weight, who, s, top, spare)
+
+
+def softmax_of(o_a: Any, *others: Any) -> Any:
+    return softmax_with(o_a, *others, np.empty(len(o_a), np.int64))
 
 
 @numba.njit(**OPTIONS)

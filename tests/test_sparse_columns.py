@@ -16,10 +16,15 @@ GUARD = 777.0
 
 
 @numba.njit(**OPTIONS)
-def dealt(columns: Any, n_threads: int) -> Any:
-    out, by = np.empty((columns.size, 2), np.int64), batch_columns.dealer(n_threads)
+def deal(columns: Any, n_threads: int, out: Any) -> None:
+    by = batch_columns.dealer(n_threads)
     for i in range(columns.size):
         out[i, 0], out[i, 1] = batch_columns.dealt(columns[i], by)
+
+
+def dealt(columns: Any, n_threads: int) -> Any:
+    out = np.empty((columns.size, 2), np.int64)
+    deal(columns, n_threads, out)
     return out
 
 

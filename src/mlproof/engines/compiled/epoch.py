@@ -15,7 +15,7 @@ from mlproof.engines.compiled.first_layer import (
     ask_for_share,
     first_layer,
 )
-from mlproof.engines.compiled.machine import ZERO, borrow
+from mlproof.engines.compiled.machine import ZERO, view
 from mlproof.engines.compiled.plan import (
     ACTIVATION,
     APART,
@@ -39,7 +39,7 @@ from mlproof.engines.compiled.plan import (
     W_AT,
     WIDEST,
 )
-from mlproof.engines.compiled.products import backwards, forwards, view
+from mlproof.engines.compiled.products import backwards, forwards
 from mlproof.engines.compiled.toolchain import kernel, part
 from mlproof.engines.compiled.units import (
     SOFTMAX,
@@ -123,13 +123,12 @@ def sum_of_weights(rows: Any, weight: Any) -> Any:
 
 
 @part
-def cuts_of(cuts: Any, n: int, batch_size: int) -> Any:
-    """Where the chunks of this batch begin; the last, shorter one is cut by itself."""
-    cut = cuts[0 if n == batch_size else 1]
+def chunks_of(cut: Any, n: int) -> Any:
+    """How many chunks a batch of n rows has, where this is where they begin."""
     n_chunks = 0
     while cut[n_chunks] < n:
         n_chunks += 1
-    return cut[: n_chunks + 1]
+    return n_chunks
 
 
 @part
@@ -237,21 +236,7 @@ def epoch(
     these rows belong to.  t counts the optimiser's steps before the first batch.
     zero_inputs are those of zero_inputs.py, or None: which it is, is compiled in.
     """
-    order, X, y, labels, weight = (
-        borrow(order),
-        borrow(X),
-        borrow(y),
-        borrow(labels),
-        borrow(weight),
-    )
-    layers, tiles, cuts = borrow(layers), borrow(tiles), borrow(cuts)
-    network, penalty, settings = borrow(network), borrow(penalty), borrow(settings)
-    theta, first, second = borrow(theta), borrow(first), borrow(second)
-    work, sums, top, risks = borrow(work), borrow(sums), borrow(top), borrow(risks)
-    room = borrow(room)[thread]
-    shares, halves, totals = borrow(shares), borrow(halves), borrow(totals)
-    barrier = borrow(barrier)
-
+    room = room[thread]
     n_threads, capacity = network[N_THREADS], network[CAPACITY]
     batch_size, half_at = network[BATCH_SIZE], network[HALF_AT]
     fan_in = layers[0, FAN_IN]
@@ -263,8 +248,10 @@ def epoch(
             continue
         t += 1
         rate = rate_of_step(network[RULE], settings, t)
-        cut = cuts_of(cuts, n, batch_size)
-        n_chunks = cut.size - 1
+        # The last, shorter batch is cut by itself.
+        cut = cuts[0 if n == batch_size else 1]
+        n_chunks = chunks_of(cut, n)
+        cut = cut[: n_chunks + 1]
         risk_of = risks[t & 1]  # what thread 0 has yet to add up is not overwritten
 
         # Where the inputs are halved, all sums are made before any of them is used.

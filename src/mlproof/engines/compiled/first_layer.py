@@ -11,7 +11,7 @@ their gradient, (d, d_h).  The inputs are halved for any number of threads, one 
 from typing import Any
 
 from mlproof.engines.compiled.gather import ask_for, gather
-from mlproof.engines.compiled.machine import ZERO
+from mlproof.engines.compiled.machine import ZERO, flat, view
 from mlproof.engines.compiled.plan import (
     B_AT,
     CAPACITY,
@@ -25,17 +25,16 @@ from mlproof.engines.compiled.plan import (
     W_AT,
     WIDEST,
 )
-from mlproof.engines.compiled.products import flat, forwards, view
+from mlproof.engines.compiled.products import forwards
 from mlproof.engines.compiled.toolchain import part
 from mlproof.engines.compiled.update import add
 from mlproof.engines.compiled.zero_inputs import forwards_marked
 
 
 @part
-def _second_half(network: Any, layers: Any, work: Any, start: int, rows: int) -> Any:
-    """What the second half of the inputs makes, in the chunk's spare matrix."""
-    at = network[SPARE_AT] * network[CAPACITY] + start * network[WIDEST]
-    return view(work, at, rows, layers[0, FAN_OUT])
+def _second_half_at(network: Any, start: int) -> Any:
+    """Where a chunk's spare matrix begins in the workspace."""
+    return network[SPARE_AT] * network[CAPACITY] + start * network[WIDEST]
 
 
 @part
@@ -64,7 +63,7 @@ def first_layer(
     b = theta[layers[0, B_AT] : layers[0, B_AT] + fan_out]
     A = view(work, layers[0, OUT_AT] * capacity + start * fan_out, rows, fan_out)
     if first > 0:
-        A, b = _second_half(network, layers, work, start, rows), b[:0]
+        A, b = view(work, _second_half_at(network, start), rows, fan_out), b[:0]
     if zero_inputs is None:
         forwards(inputs, first, last, W, b, A, room)
     else:
@@ -100,4 +99,5 @@ def add_second_half(
     """Add the second half's sums to the first's."""
     fan_out, at = layers[0, FAN_OUT], layers[0, OUT_AT] * network[CAPACITY]
     A = view(work, at + start * fan_out, rows, fan_out)
-    add(flat(A), flat(_second_half(network, layers, work, start, rows)))
+    B = view(work, _second_half_at(network, start), rows, fan_out)
+    add(flat(A), flat(B))

@@ -7,9 +7,8 @@ flag, and nothing of X is copied or converted but the rows of one batch.
 from typing import Any
 
 import numpy as np
-from numba import carray
 
-from mlproof.engines.compiled.machine import LINE, load, pointer_to, prefetch
+from mlproof.engines.compiled.machine import LINE, load, prefetch, view
 from mlproof.engines.compiled.toolchain import part
 
 # The integers: which of DTYPES, where X begins, how far its rows and numbers lie apart.
@@ -49,8 +48,9 @@ def ask_for(X: Any, rows: Any, first: int, last: int) -> None:
 def _copy(
     like: Any, X: Any, scale: Any, rows: Any, first: int, last: int, out: Any
 ) -> None:
-    place, columns = carray(pointer_to(out, first), out.shape), last - first
-    for i in range(out.shape[0]):
+    n, width = out.shape
+    place, columns = view(out, first, n, width), last - first
+    for i in range(n):
         start = X[ADDRESS] + rows[i] * X[ROW_BYTES] + first * X[ITEM_BYTES]
         for j in range(columns):
             place[i, j] = out.dtype.type(load(start, j, like)) * scale

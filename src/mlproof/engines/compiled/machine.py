@@ -13,6 +13,7 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+from numba.np.arrayobj import populate_array
 
 if sys.platform == "win32":
     _yield = ctypes.windll.kernel32.SwitchToThread
@@ -45,30 +46,68 @@ def address_of(typingctx: Any, array: Any) -> Any:
 
 
 @intrinsic
-def borrow(typingctx: Any, array: Any) -> Any:
-    """The same array, without counting the references to it.
-
-    Every slice of an array counts one more, in an indivisible step that takes longer
-    than a small product.  The caller must hold the array itself meanwhile.
-    """
+def row_address(typingctx: Any, matrix: Any, row: Any) -> Any:
+    """Where a row of a matrix begins, whose rows lie one after the other."""
+    if not isinstance(matrix, types.Array):
+        return None
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        struct = context.make_array(array)(context, builder, args[0])
-        for owner in ("meminfo", "parent"):
-            setattr(struct, owner, cgutils.get_null_value(getattr(struct, owner).type))
-        return struct._getvalue()
+        struct = context.make_array(matrix)(context, builder, args[0])
+        step = cgutils.unpack_tuple(builder, struct.strides)[0]
+        first = builder.ptrtoint(struct.data, ir.IntType(64))
+        return builder.add(first, builder.mul(args[1], step))
 
-    return array(array), generate
+    return types.int64(matrix, types.int64), generate
+
+
+def _array_at(context: Any, builder: Any, of: Any, data: Any, shape: Any) -> Any:
+    """The array of this type whose elements lie one after the other from data on."""
+    size = context.get_abi_sizeof(context.get_data_type(of.dtype))
+    itemsize = context.get_constant(types.intp, size)
+    strides: list[Any] = []
+    step = itemsize
+    for length in reversed(shape):
+        strides.insert(0, step)
+        step = builder.mul(step, length)
+    array = context.make_array(of)(context, builder)
+    populate_array(
+        array,
+        data=data,
+        shape=list(shape),
+        strides=strides,
+        itemsize=itemsize,
+        meminfo=None,
+    )
+    return array._getvalue()
 
 
 @intrinsic
-def pointer_to(typingctx: Any, array: Any, index: Any) -> Any:
-    """A pointer to an element of a flat array, for numba.carray."""
+def view(typingctx: Any, array: Any, at: Any, rows: Any, columns: Any) -> Any:
+    """The matrix that lies in an array from this element on."""
+    if not isinstance(array, types.Array):
+        return None
+    of = types.Array(array.dtype, 2, "C")
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return _element(context, builder, array, *args)
+        value, at, *shape = args
+        data = _element(context, builder, array, value, at)
+        return _array_at(context, builder, of, data, shape)
 
-    return types.CPointer(array.dtype)(array, types.int64), generate
+    return of(array, types.int64, types.int64, types.int64), generate
+
+
+@intrinsic
+def flat(typingctx: Any, matrix: Any) -> Any:
+    """The same numbers as a vector."""
+    if not isinstance(matrix, types.Array):
+        return None
+    of = types.Array(matrix.dtype, 1, "C")
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        struct = context.make_array(matrix)(context, builder, args[0])
+        return _array_at(context, builder, of, struct.data, [struct.nitems])
+
+    return of(matrix), generate
 
 
 @intrinsic

@@ -11,10 +11,9 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from mlproof.engines.compiled.machine import address_of
+from mlproof.engines.compiled.machine import address_of, row_address
 from mlproof.engines.compiled.microkernel import I64, VECTOR_BYTES, Vectors
 from mlproof.engines.compiled.plan import WORD
-from mlproof.engines.compiled.products import row_address
 from mlproof.engines.compiled.toolchain import part
 
 

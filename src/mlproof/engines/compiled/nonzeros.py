@@ -19,7 +19,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from mlproof.engines.compiled.machine import address_of
+from mlproof.engines.compiled.machine import address_of, row_address
 from mlproof.engines.compiled.microkernel import (
     I64,
     REGISTERS,
@@ -30,7 +30,6 @@ from mlproof.engines.compiled.microkernel import (
     shape_of,
 )
 from mlproof.engines.compiled.plan import MARKED_FROM_VECTORS
-from mlproof.engines.compiled.products import row_address
 from mlproof.engines.compiled.toolchain import part
 
 # The vectors of a row of C that are summed together: enough of them that no sum waits

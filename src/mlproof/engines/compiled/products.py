@@ -8,30 +8,9 @@ Each is made by the kernel of microkernel.py.
 
 from typing import Any
 
-from numba import carray
-
-from mlproof.engines.compiled.machine import ONE, ZERO, address_of, pointer_to
+from mlproof.engines.compiled.machine import ONE, ZERO, address_of, flat, view
 from mlproof.engines.compiled.microkernel import PACKED_BYTES, product
 from mlproof.engines.compiled.toolchain import part
-
-
-@part
-def view(flat: Any, at: int, rows: int, columns: int) -> Any:
-    """The matrix that lies in a flat array from this element on."""
-    # Not a reshaped slice: Numba calls a function of the C library for that.
-    return carray(pointer_to(flat, at), (rows, columns))
-
-
-@part
-def row_address(matrix: Any, row: int) -> Any:
-    """Where a row of a matrix begins; Numba takes long to compile one cut out of it."""
-    return address_of(matrix) + row * matrix.shape[1] * matrix.itemsize
-
-
-@part
-def flat(matrix: Any) -> Any:
-    """The same numbers as a vector."""
-    return carray(pointer_to(matrix, 0), matrix.size)
 
 
 @part

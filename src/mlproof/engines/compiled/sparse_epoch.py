@@ -9,8 +9,6 @@ gradient is sparse.
 
 from typing import Any
 
-import numpy as np
-
 from mlproof.engines.compiled.barrier import meet
 from mlproof.engines.compiled.batch_columns import (
     LAST_STEP,
@@ -29,15 +27,16 @@ from mlproof.engines.compiled.epoch import (
     L2,
     add_up,
     change,
-    cuts_of,
+    chunks_of,
     sum_of_weights,
     through_the_network,
 )
 from mlproof.engines.compiled.machine import (
     LINE,
     ZERO,
-    borrow,
     prefetch_to_write,
+    row_address,
+    view,
 )
 from mlproof.engines.compiled.plan import (
     B_AT,
@@ -53,7 +52,6 @@ from mlproof.engines.compiled.plan import (
     RULE,
     W_AT,
 )
-from mlproof.engines.compiled.products import row_address, view
 from mlproof.engines.compiled.sparse_rows import (
     DEFERRED,
     EVERY_ROW,
@@ -146,28 +144,13 @@ def sparse_epoch(
     every_ledger: Any,
 ) -> None:
     """The part of one thread in these batches of the epoch; see ``epoch``."""
-    order, indptr, indices, data = (
-        borrow(order),
-        borrow(indptr),
-        borrow(indices),
-        borrow(data),
-    )
-    y, labels, weight = borrow(y), borrow(labels), borrow(weight)
-    layers, tiles, cuts = borrow(layers), borrow(tiles), borrow(cuts)
-    network, penalty, settings = borrow(network), borrow(penalty), borrow(settings)
-    theta, first, second = borrow(theta), borrow(first), borrow(second)
-    work, sums, top, risks = borrow(work), borrow(sums), borrow(top), borrow(risks)
-    shares, totals, barrier = borrow(shares), borrow(totals), borrow(barrier)
-    every_marks, every_touched = borrow(every_marks), borrow(every_touched)
-    every_starts, every_members = borrow(every_starts), borrow(every_members)
-    every_values = borrow(every_values)
     # What is this thread's own.
     marks, touched = every_marks[thread], every_touched[thread]
     starts, members = every_starts[thread], every_members[thread]
-    values, met = every_values[thread], borrow(every_met)[thread]
-    met_values = borrow(every_met_values)[thread]
-    counters, owed = borrow(every_counters)[thread], borrow(every_owed)[thread]
-    ledger = borrow(every_ledger)[thread]
+    values, met = every_values[thread], every_met[thread]
+    met_values = every_met_values[thread]
+    counters, owed = every_counters[thread], every_owed[thread]
+    ledger = every_ledger[thread]
 
     n_threads, capacity = network[N_THREADS], network[CAPACITY]
     batch_size, rule = network[BATCH_SIZE], network[RULE]
@@ -178,7 +161,7 @@ def sparse_epoch(
     U = view(second, layers[0, W_AT], d, fan_out)
     b = theta[layers[0, B_AT] : layers[0, B_AT] + fan_out]
     by_rows = mode != EVERY_ROW
-    M = np.array([1.0, 0.0, 0.0, 1.0])  # rows are left as they are, unless deferred
+    M = 1.0, 0.0, 0.0, 1.0  # rows are left as they are, unless deferred
     for batch in range(first_batch, last_batch):
         rows = order[batch * batch_size : (batch + 1) * batch_size]
         n = rows.size
@@ -189,8 +172,9 @@ def sparse_epoch(
         rate = rate_of_step(rule, settings, t)
         l1, l2 = penalty[L1, 0], penalty[L2, 0]
         l2 += penalty[ALPHA, 0] / (2 * s)  # (S.3)
-        cut = cuts_of(cuts, n, batch_size)
-        n_chunks = cut.size - 1
+        cut = cuts[0 if n == batch_size else 1]
+        n_chunks = chunks_of(cut, n)
+        cut = cut[: n_chunks + 1]
         risk_of = risks[t & 1]
 
         index_batch(
@@ -306,7 +290,7 @@ def sparse_epoch(
             return
         if by_rows:
             if mode == DEFERRED:
-                recurrence(rule, rate, settings[DECAY_1], l2, M)
+                M = recurrence(rule, rate, settings[DECAY_1], l2)
             pass_step(M, ledger, counters)
         forget_batch(n_threads, marks, touched, counters)
         if thread == 0:

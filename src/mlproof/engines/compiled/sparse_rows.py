@@ -62,14 +62,13 @@ def row_gradient(
 
 
 @part
-def recurrence(rule: int, rate: float, momentum: float, l2: float, M: Any) -> None:
+def recurrence(rule: int, rate: float, momentum: float, l2: float) -> Any:
     """M_t, of a step whose gradient is that of the penalty alone, 2 l2 w  (O.4)."""
     shrink = 2 * rate * l2
-    M[2], M[3] = -shrink, momentum  # v <- momentum v - shrink w  (O.1)
+    # v <- momentum v - shrink w  (O.1), and w by v, or ahead of it  (O.1, O.2)
     if rule == NESTEROV:
-        M[0], M[1] = 1 - shrink - momentum * shrink, momentum * momentum  # (O.2)
-    else:
-        M[0], M[1] = 1 - shrink, momentum  # (O.1)
+        return 1 - shrink - momentum * shrink, momentum * momentum, -shrink, momentum
+    return 1 - shrink, momentum, -shrink, momentum
 
 
 @part

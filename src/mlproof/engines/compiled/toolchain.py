@@ -100,7 +100,14 @@ def uncollected() -> Iterator[None]:
             gc.enable()
 
 
-OPTIONS: Any = {"nogil": True, "fastmath": FASTMATH, "error_model": "numpy"}
+# Kernels allocate nothing and need not count who refers to an array: that takes longer
+# than a small product.  Numba refuses to compile what would allocate.
+OPTIONS: Any = {
+    "nogil": True,
+    "fastmath": FASTMATH,
+    "error_model": "numpy",
+    "_nrt": False,
+}
 
 
 def part(function: Callable[..., Any]) -> Any:

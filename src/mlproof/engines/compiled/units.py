@@ -7,7 +7,7 @@ outside its loop, so that one compiled kernel serves them all.
 from typing import Any
 
 from mlproof.engines.compiled.elementary import exp, expm1, log1p, log1p_wide
-from mlproof.engines.compiled.products import flat
+from mlproof.engines.compiled.machine import flat
 from mlproof.engines.compiled.toolchain import part
 
 # The order of these names is the meaning of the numbers.

@@ -8,7 +8,7 @@ chunks.py, so that the bits are the same too.
 import math
 from typing import Any
 
-from mlproof.engines.compiled.machine import ZERO
+from mlproof.engines.compiled.machine import ZERO, view
 from mlproof.engines.compiled.plan import (
     FAN_IN,
     FAN_OUT,
@@ -18,7 +18,7 @@ from mlproof.engines.compiled.plan import (
     LAYER,
     OUT_AT,
 )
-from mlproof.engines.compiled.products import biases_gradient, view, weights_gradient
+from mlproof.engines.compiled.products import biases_gradient, weights_gradient
 from mlproof.engines.compiled.toolchain import part
 from mlproof.engines.compiled.zero_inputs import weights_gradient_marked
 

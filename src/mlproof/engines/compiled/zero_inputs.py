@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mlproof.engines.compiled.machine import ZERO, address_of, borrow
+from mlproof.engines.compiled.machine import ZERO, address_of, row_address, view
 from mlproof.engines.compiled.marks import mark_columns, mark_rows
 from mlproof.engines.compiled.nonzeros import (
     pack,
@@ -25,7 +25,6 @@ from mlproof.engines.compiled.plan import (
     Plan,
     Table,
 )
-from mlproof.engines.compiled.products import row_address, view
 from mlproof.engines.compiled.toolchain import part
 from mlproof.functions import Array
 from mlproof.parameters import vector
@@ -67,11 +66,11 @@ def forwards_marked(
 ) -> None:
     """``forwards``, and the marks of these rows and columns  (D.1)."""
     packed = row_address(zero_inputs.packed_weights, thread)
-    row_marks = borrow(zero_inputs.row_marks)
+    row_marks = zero_inputs.row_marks
     fan_in, fan_out, size = X.shape[1], W.shape[1], W.itemsize
     word = (first + WORD - 1) // WORD
     mark_rows(X, first, last, row_marks, word, start)
-    columns = borrow(zero_inputs.column_marks)
+    columns = zero_inputs.column_marks
     mark_columns(X, first, last, columns, chunk * WORDS_OF_CHUNK)
     for panel in range(panels(fan_out, size)):
         for k in range(first, last, WORD):
@@ -113,7 +112,7 @@ def weights_gradient_marked(
     """``weights_gradient`` for the inputs from first on of a marked chunk  (D.4)."""
     rows, d = X.shape
     fan_out, size = grad_W.shape[1], X.itemsize
-    marks, word = borrow(zero_inputs.column_marks), chunk * WORDS_OF_CHUNK
+    marks, word = zero_inputs.column_marks, chunk * WORDS_OF_CHUNK
     packed = row_address(zero_inputs.packed_gradient, start)
     for panel in range(panels(fan_out, size)):
         begin, end = panel_bytes(panel, fan_out, size)
