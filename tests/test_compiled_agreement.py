@@ -4,6 +4,7 @@ The engines share the formulas and the chunks, not the order of operations insid
 chunk, so they agree to rounding.
 """
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from conftest import KINKED, Case, assert_close, make_case
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import sparse
 from trainings import (
     FLOATS,
     OPTIMIZERS,
@@ -24,14 +26,15 @@ from trainings import (
     train,
     weigh,
     widened,
+    with_x,
 )
 
 from mlproof.engines.compiled import CompiledEngine, plan
 from mlproof.engines.numpy_engine import NumpyEngine
 from mlproof.functions import ACTIVATIONS, Array
 from mlproof.losses import OUTPUTS
-from mlproof.optimizers import Adam
-from mlproof.penalties import no_penalty
+from mlproof.optimizers import SGD, Adam
+from mlproof.penalties import Penalty, no_penalty
 
 # Three epochs are no training to the end, and say so.
 pytestmark = [
@@ -256,6 +259,42 @@ def test_an_epoch_goes_on_from_the_moments_there_are() -> None:
             engine.epoch(*arguments)
     assert adams[0].t == adams[1].t == 16
     assert_close(theta[0], theta[1], 1e-12)
+
+
+@pytest.mark.parametrize("form", ["dense", "sparse"])
+def test_every_epoch_may_be_asked_for_with_something_else(form: str) -> None:
+    # What the engine prepares for an epoch serves the next only where all is the same.
+    shape = {"units": (20, 9, 3), "activation": "tanh", "output": "softmax"}
+    case, other = (make_case(seed, **shape, n=60, penalised=True) for seed in (1, 2))
+    if form == "sparse":
+        case, other = (
+            with_x(each, sparse.csr_array(each.examples.X)) for each in (case, other)
+        )
+    engine, more = CompiledEngine(case.network), Penalty((0.0,) * 2, (0.5,) * 2)
+    theta, sgd = case.theta.copy(), SGD(RATE, 0.9)
+    for change, examples, batch_size, penalty in (
+        ("nothing", case.examples, 16, case.penalty),
+        ("nothing", case.examples, 16, case.penalty),
+        ("batch size", case.examples, 25, case.penalty),
+        ("penalty", case.examples, 25, more),
+        ("examples", other.examples, 25, more),
+        ("fewer", other.examples.take(slice(0, 40)), 25, more),
+        ("theta", case.examples, 16, case.penalty),
+        ("optimizer", case.examples, 16, case.penalty),
+        ("rate", case.examples, 16, case.penalty),
+    ):
+        if change == "theta":
+            theta = other.theta.copy()
+        elif change == "optimizer":
+            sgd = SGD(RATE, 0.9)
+        elif change == "rate":
+            sgd.learning_rate /= 7
+        found, expected = (theta, sgd), copy.deepcopy((theta, sgd))
+        asked = examples, None, batch_size, penalty
+        loss = engine.epoch(*found, *asked)
+        assert loss == CompiledEngine(case.network).epoch(*expected, *asked), change
+        assert theta.tobytes() == expected[0].tobytes(), change
+        np.testing.assert_array_equal(sgd.velocity, expected[1].velocity)
 
 
 def test_a_batch_without_weight_is_no_step() -> None:

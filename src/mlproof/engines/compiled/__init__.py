@@ -19,7 +19,8 @@ threads.  From above:
 
 import time
 from collections.abc import Iterator
-from typing import Any
+from operator import is_
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -27,7 +28,7 @@ from scipy import sparse
 from mlproof.deep import Network
 from mlproof.engines import Examples, products_per_row
 from mlproof.engines.chunks import tree_sum, worth_sharing
-from mlproof.engines.compiled.data import Data
+from mlproof.engines.compiled.data import Data, writable
 from mlproof.engines.compiled.epoch import RISK, ROWS, STEPS
 from mlproof.engines.compiled.ledger import Ledger
 from mlproof.engines.compiled.passes import DensePass, SparsePass
@@ -58,6 +59,21 @@ SPARSE_COST = 5
 _compiled: set[Any] = set()  # the kernels, and what they are ready for
 
 
+class _Asked(NamedTuple):
+    """What is the same in all epochs of a fit."""
+
+    theta: Array
+    optimizer: Optimizer
+    examples: Examples
+    n: int
+    batch_size: int
+    penalty: Penalty
+
+    def same_as(self, other: "_Asked") -> bool:
+        """Whether what serves the other serves this: the same arrays, in one place."""
+        return all(map(is_, self[:3], other[:3])) and self[3:] == other[3:]
+
+
 class CompiledEngine:
     """One engine for one fit: it keeps its workspace and its threads between epochs."""
 
@@ -70,6 +86,7 @@ class CompiledEngine:
         self._data: tuple[Examples, Data] | None = None
         self._planned: tuple[Data, tuple[int, int], Plan] | None = None
         self._ledger: tuple[Data, tuple[int, int], Ledger] | None = None
+        self._prepared: tuple[_Asked, DensePass | None] | None = None
         self._seconds_per_batch = 0.0
 
     # ---- predicting, and single gradients -------------------------------------------
@@ -110,14 +127,15 @@ class CompiledEngine:
             one = DensePass(
                 workspace,
                 data,
-                State(KEEP, np.zeros(4), 0, grad, grad),
+                KEEP,
                 no_penalty(self.network.n_layers),
                 theta,
-                rows[piece[0] : piece[-1]],
                 length,
-                cuts=table(piece - piece[0]),
+                table(piece - piece[0]),
                 total_weight=s,
             )
+            state = State(KEEP, np.zeros(4), 0, grad, grad)
+            one.begin(rows[piece[0] : piece[-1]], state)
             self._run(one.kernel, workspace, 0, 1, one.arguments(0))
             yield float(workspace.totals[RISK]) / length, grad
 
@@ -133,11 +151,11 @@ class CompiledEngine:
         penalty: Penalty,
     ) -> float:
         n = examples.X.shape[0] if order is None else len(order)
-        state = State.of(optimizer, theta)
-        data = self._data_for(examples, theta)
-        most = min(batch_size, n)
-        plan, mode = self._plan(data, theta, state, penalty, most)
-        if batch_size > plan.capacity:
+        asked = _Asked(theta, optimizer, examples, n, batch_size, penalty)
+        if self._prepared is None or not asked.same_as(self._prepared[0]):
+            self._prepared = asked, self._prepare(asked)
+        epoch_pass = self._prepared[1]
+        if epoch_pass is None:
             return batch_by_batch(
                 self.risk_and_gradient,
                 theta,
@@ -149,26 +167,15 @@ class CompiledEngine:
                 self.network.units[1],
                 self.lazy_adam,
             )
-        workspace = self._workspace_for(plan, theta, most, examples, data)
-        rows = (
-            np.arange(n) if order is None else np.require(order, np.int64, ["C", "W"])
-        )
-        arguments = workspace, data, state, penalty, theta, rows, batch_size
-        if mode is None:
-            epoch_pass = DensePass(*arguments)
-        else:
-            ledger = self._ledger_for(data, theta, workspace)
-            team = self._team(
-                self._threads_for(self.network.units[0] * self.network.units[1])
-            )
-            epoch_pass = SparsePass(mode, ledger, team, *arguments)
-        totals = workspace.totals
+        rows = np.arange(n) if order is None else writable(order, np.int64)
+        epoch_pass.begin(rows, State.of(optimizer, theta))
+        totals = epoch_pass.workspace.totals
         totals[:] = 0
         try:
             self._go_through(epoch_pass, -(-n // batch_size))
         except BaseException:
             # A batch may be half indexed, or some rows up to date and some not.
-            self._ledger = None
+            self._prepared = self._ledger = None
             raise
         finally:
             if isinstance(optimizer, Adam):
@@ -176,13 +183,31 @@ class CompiledEngine:
                 optimizer.learning_rate = optimizer.rate(optimizer.t)
         return float(totals[RISK] / max(totals[ROWS], 1))
 
+    def _prepare(self, asked: _Asked) -> DensePass | None:
+        """How such epochs are gone through; None if a batch has too many rows."""
+        theta, optimizer, examples, n, batch_size, penalty = asked
+        rule, most = State.of(optimizer, theta).rule, min(batch_size, n)
+        data = self._data_for(examples, theta)
+        plan, mode = self._plan(data, theta, rule, penalty, most)
+        if batch_size > plan.capacity:
+            return None
+        workspace = self._workspace_for(plan, theta, most, examples, data)
+        cuts = workspace.cuts(batch_size, n % batch_size)
+        arguments = workspace, data, rule, penalty, theta, batch_size, cuts
+        if mode is None:
+            return DensePass(*arguments)
+        ledger = self._ledger_for(data, theta, workspace)
+        n_weights = self.network.units[0] * self.network.units[1]
+        team = self._team(self._threads_for(n_weights))
+        return SparsePass(mode, ledger, team, *arguments)
+
     def _plan(
-        self, data: Data, theta: Array, state: State, penalty: Penalty, rows: int
+        self, data: Data, theta: Array, rule: int, penalty: Penalty, rows: int
     ) -> tuple[Plan, int | None]:
         """The plan of an epoch and, for sparse examples, how rows change."""
         if not data.sparse:
             return self._dense_plan(data, theta, rows), None
-        if state.rule == ADAM:
+        if rule == ADAM:
             mode = TOUCHED_ONLY if self.lazy_adam else EVERY_ROW
         else:  # the sign of every weight moves it
             mode = EVERY_ROW if penalty.l1[0] else DEFERRED
@@ -248,7 +273,7 @@ class CompiledEngine:
                 workspace.barrier,
             )
         except BaseException:
-            self._workspace = None  # its barrier is broken
+            self._workspace = self._prepared = None  # their barrier is broken
             raise
 
     # ---- what outlives an epoch ------------------------------------------------------
@@ -281,7 +306,9 @@ class CompiledEngine:
         return self.n_threads if worth_sharing(multiplications) else 1
 
     def _team(self, n_threads: int) -> Team:
-        return self._teams.setdefault(n_threads, Team(n_threads))
+        if n_threads not in self._teams:
+            self._teams[n_threads] = Team(n_threads)
+        return self._teams[n_threads]
 
     def _ledger_for(self, data: Data, theta: Array, workspace: Workspace) -> Ledger:
         shape, last = (workspace.rows, workspace.n_threads), self._ledger

@@ -15,6 +15,15 @@ NONE = np.empty(0)  # what a kernel is given that has no use for an argument
 SAMPLE = 256  # rows, about, of which the zeros are counted
 
 
+def writable(array: Array, dtype: Any) -> Array:
+    """The same numbers in this dtype, one after the other.
+
+    Copied only if they must be.  A read-only array would need kernels of its own.
+    """
+    found = np.ascontiguousarray(array, dtype=dtype)
+    return found if found.flags.writeable else found.copy()
+
+
 class Data(NamedTuple):
     """Nothing is copied but what a kernel could not read."""
 
@@ -32,9 +41,9 @@ class Data(NamedTuple):
         nonzeros = np.ones(X.shape[1])
         if sparse.issparse(X):
             described = (
-                np.require(X.indptr, np.int64, ["C", "W"]),
-                np.require(X.indices, np.int32, ["C", "W"]),
-                np.require(scaled(X.data, scale, theta), theta.dtype, ["C", "W"]),
+                writable(X.indptr, np.int64),
+                writable(X.indices, np.int32),
+                writable(scaled(X.data, scale, theta), theta.dtype),
             )
         else:
             in_rows = X.shape[1] == 1 or X.strides[1] == X.itemsize
@@ -47,10 +56,9 @@ class Data(NamedTuple):
         classes, labels = (y, NONE[:, None]) if y.ndim == 1 else (NONE, y)
         return cls(
             described,
-            # A read-only array would need kernels of its own.
-            np.require(classes, np.int64, ["C", "W"]),
-            np.require(labels, np.uint8, ["C", "W"]),
-            np.require(NONE if weight is None else weight, np.float64, ["C", "W"]),
+            writable(classes, np.int64),
+            writable(labels, np.uint8),
+            writable(NONE if weight is None else weight, np.float64),
             X,
             nonzeros,
         )

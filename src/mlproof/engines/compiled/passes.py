@@ -18,7 +18,10 @@ from mlproof.penalties import Penalty, no_penalty
 
 
 class DensePass:
-    """Dense examples: every weight changes with every batch."""
+    """Dense examples: every weight changes with every batch.
+
+    Prepared once for all epochs of a fit; what is of one epoch alone, ``begin`` takes.
+    """
 
     kernel: Any = staticmethod(epoch)
 
@@ -26,39 +29,41 @@ class DensePass:
         self,
         workspace: Workspace,
         data: Data,
-        state: State,
+        rule: int,
         penalty: Penalty,
         theta: Array,
-        order: Table,
         batch_size: int,
+        cuts: Table,
         *,
-        cuts: Table | None = None,
         total_weight: float = 0.0,
+        others: tuple[Any, ...] = (),
     ) -> None:
-        self.workspace, self.data, self.theta = workspace, data, theta
-        self.state, self.penalty = state, penalty
-        self._order, self._total_weight = order, total_weight
-        if cuts is None:
-            cuts = workspace.cuts(batch_size, len(order) % batch_size)
-        self._tables = workspace.tables(state.rule, batch_size, cuts)
-        self._others: tuple[Any, ...] = workspace.halves, workspace.zero_inputs
+        self.workspace, self.theta = workspace, theta
+        self._before = (
+            *data.arguments,
+            total_weight,
+            *workspace.tables(rule, batch_size, cuts),
+            penalty_table(penalty),
+        )
+        others = others or (workspace.halves, workspace.zero_inputs)
+        self._after = *workspace.buffers, *others
+
+    def begin(self, order: Table, state: State) -> None:
+        """Go through these rows next, with the optimiser as it now is."""
+        self._order, self._state = order, state
 
     def arguments(self, steps: int) -> tuple[Any, ...]:
         """Those after the thread and the batches; so many steps have been made."""
-        state = self.state
+        state = self._state
         return (
             self._order,
-            *self.data.arguments,
-            self._total_weight,
-            *self._tables,
-            penalty_table(self.penalty),
+            *self._before,
             state.settings,
             state.t + steps,
             self.theta,
             state.first,
             state.second,
-            *self.workspace.buffers,
-            *self._others,
+            *self._after,
         )
 
     def most_batches(self) -> int:
@@ -81,20 +86,27 @@ class SparsePass(DensePass):
         team: Team,
         workspace: Workspace,
         data: Data,
-        state: State,
-        *others: Any,
+        rule: int,
+        penalty: Penalty,
+        theta: Array,
+        batch_size: int,
+        cuts: Table,
     ) -> None:
-        if state.rule == DESCEND:
-            # The recurrence is one of two numbers; without momentum the second is 0.
-            velocity = zeros_like(others[1])
-            state = state._replace(rule=MOMENTUM, first=velocity)
-        super().__init__(workspace, data, state, *others)
+        # The recurrence is one of two numbers; without momentum the second is 0.
+        self._without_momentum = rule == DESCEND
+        if self._without_momentum:
+            rule, self._velocity = MOMENTUM, zeros_like(theta)
+        others = mode, *ledger.buffers
+        arguments = workspace, data, rule, penalty, theta, batch_size, cuts
+        super().__init__(*arguments, others=others)
         self._mode, self._ledger, self._team = mode, ledger, team
-        self._others = mode, *ledger.buffers
-        units = workspace.plan.units
-        size = units[0] * units[1]
-        self._W = self.theta[:size].reshape(units[:2])
-        self._V = self.state.first[:size].reshape(units[:2])
+        owes_penalty = penalty != no_penalty(len(penalty.l1))
+        self._owes = mode == DEFERRED or (mode != EVERY_ROW and owes_penalty)
+
+    def begin(self, order: Table, state: State) -> None:
+        if self._without_momentum:
+            state = state._replace(rule=MOMENTUM, first=self._velocity)
+        super().begin(order, state)
 
     def most_batches(self) -> int:
         if self._ledger.steps_left == 0:
@@ -102,10 +114,13 @@ class SparsePass(DensePass):
         return self._ledger.steps_left
 
     def close(self) -> None:
-        penalised = self.penalty != no_penalty(len(self.penalty.l1))
-        if self._mode == DEFERRED or (self._mode != EVERY_ROW and penalised):
+        if self._owes:
             self._close_ledger()
 
     def _close_ledger(self) -> None:
-        settled = self._ledger.close(self._mode, self._W, self._V, self._team)
+        units = self.workspace.plan.units
+        size = units[0] * units[1]
+        W = self.theta[:size].reshape(units[:2])
+        V = self._state.first[:size].reshape(units[:2])
+        settled = self._ledger.close(self._mode, W, V, self._team)
         self.workspace.totals[RISK] += settled

@@ -87,7 +87,7 @@ def softmax_loss(
     """
     rows, m = o_a.shape
     zero, one = o_a.dtype.type(0), o_a.dtype.type(1)
-    risk = 0.0
+    risk, equal = 0.0, 1 / s
     for i in range(rows):
         best, largest = 0, o_a[i, 0]
         for j in range(1, m):
@@ -95,7 +95,7 @@ def softmax_loss(
             # Chosen and not branched on: which is the largest cannot be foreseen.
             best = j if x > largest else best
             largest = x if x > largest else largest
-        share = (weight[who[i]] if weight.size else 1.0) / s
+        share = weight[who[i]] / s if weight.size else equal
         risk += share * (largest - o_a[i, y[who[i]]])
         for j in range(m):
             o_a[i, j] -= largest  # softmax is the same for o_a - constant
@@ -109,7 +109,7 @@ def softmax_loss(
         for j in range(m):
             rest += zero if j == best else o_a[i, j]
         others[i] = rest
-        share = (weight[who[i]] if weight.size else 1.0) / s
+        share = weight[who[i]] / s if weight.size else equal
         scale = o_a.dtype.type(share) / (one + rest)
         for j in range(m):
             o_a[i, j] *= scale  # (Q2.3)
@@ -117,7 +117,7 @@ def softmax_loss(
     for i in range(rows):
         others[i] = log1p_wide(others[i])
     for i in range(rows):
-        share = (weight[who[i]] if weight.size else 1.0) / s
+        share = weight[who[i]] / s if weight.size else equal
         risk += share * others[i]  # (Q2.4)
     return risk
 
@@ -139,9 +139,9 @@ def logistic_loss(
         e = exp(-abs(x))
         losses[i] = (zero if x <= zero else x) + log1p(e)  # (L.2, L.4)
         logits[i] = (e if x < zero else one) / (one + e)
-    risk = 0.0
+    risk, equal = 0.0, 1 / s
     for i in range(rows):
-        share = (weight[who[i]] if weight.size else 1.0) / s
+        share = weight[who[i]] / s if weight.size else equal
         step = o_a.dtype.type(share)
         for j in range(m):
             risk += share * losses[i * m + j]
