@@ -80,7 +80,6 @@ def test_all_threads_of_a_team_meet(n_threads: int, in_time: Any) -> None:
         ended.clear()
         in_time(partial(team.run, work, meeting))
         assert ended == dict.fromkeys(range(n_threads), 2000)
-    team.close()
 
 
 @pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt, SystemExit])

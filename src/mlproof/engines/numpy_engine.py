@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,6 +12,7 @@ from mlproof.deep import Network, Trace, backward, forward
 from mlproof.engines import Examples
 from mlproof.engines.blas import single_threaded_blas
 from mlproof.engines.chunks import chunks, tree_sum
+from mlproof.engines.pool import share_out
 from mlproof.functions import Array
 from mlproof.optimizers import Adam, Optimizer
 from mlproof.parameters import views
@@ -69,8 +69,7 @@ class NumpyEngine:
         slices = pieces(n, most, 2 if worth_it else 1)
         with single_threaded_blas():
             if worth_it and self.n_threads > 1:
-                with ThreadPoolExecutor(self.n_threads) as pool:
-                    finite = list(pool.map(compute, slices))
+                finite = share_out(self.n_threads, compute, slices)
             else:
                 finite = list(map(compute, slices))
         return o_a, all(finite)
