@@ -18,8 +18,9 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from trainings import LARGE, RATE, blobs, compiled, run_python, train
 
 from mlproof.engines import threads
-from mlproof.engines.compiled import CompiledEngine, barrier
+from mlproof.engines.compiled import CompiledEngine, barrier, claims
 from mlproof.engines.compiled.team import Team
+from mlproof.engines.compiled.toolchain import OPTIONS
 from mlproof.engines.numpy_engine import NumpyEngine
 from mlproof.optimizers import Adam
 
@@ -80,6 +81,42 @@ def test_all_threads_of_a_team_meet(n_threads: int, in_time: Any) -> None:
         ended.clear()
         in_time(partial(team.run, work, meeting))
         assert ended == dict.fromkeys(range(n_threads), 2000)
+
+
+@numba.njit(**OPTIONS)
+def offer(counters: Any, thread: int, first: int) -> None:
+    claims.offer(counters, thread, first)
+
+
+@numba.njit(**OPTIONS)
+def take(counters: Any, ends: Any, thread: int, done: Any) -> None:
+    n_threads = ends.size - 1
+    for turn in range(n_threads):
+        owner = (thread + turn) % n_threads
+        i = claims.claim(counters, owner)
+        while i < ends[owner + 1]:
+            done[thread, i] += 1
+            i = claims.claim(counters, owner)
+
+
+@pytest.mark.parametrize("ends", [[0, 4], [0, 3, 3, 9], [0, 0, 5000, 9000]])
+def test_every_tile_is_taken_once_also_of_who_never_comes(
+    ends: list[int], in_time: Any
+) -> None:
+    n_threads, table = len(ends) - 1, np.array(ends)
+    team, counters = Team(n_threads), claims.new(n_threads)
+    done = np.zeros((n_threads, ends[-1]), int)
+
+    def work(thread: int) -> None:
+        take(counters, table, thread, done)
+
+    for run in (partial(team.run, work, None), partial(work, 0)):
+        for thread in range(n_threads):
+            offer(counters, thread, ends[thread])
+        done[:] = 0
+        in_time(run)
+        assert (done.sum(axis=0) == 1).all()
+    assert (done[0] == 1).all()
 
 
 @pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt, SystemExit])

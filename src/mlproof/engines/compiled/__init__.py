@@ -4,7 +4,7 @@ It computes what NumpyEngine computes, to rounding, and the same bits for any nu
 threads.  From above:
 
     this file                     takes an engine's orders
-    team, barrier                 keep the threads together
+    team, barrier, claims         keep the threads together, and share out tiles
     epoch, sparse_epoch           go through the batches
     first_layer, zero_inputs      share out the inputs, and pass over those that are 0
     gather, products, units       work on the rows of a chunk

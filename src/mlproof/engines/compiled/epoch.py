@@ -2,14 +2,16 @@
 
 A batch has two steps, and the threads meet after each.  In the first they share its
 chunks, forwards to the loss and backwards to the gradient of every pre-activation; in
-the second they share the tiles of theta, which that gradient then changes.  Where what
-the second step reads is more than theta, a step between makes the gradient of each half
-of the chunks, by the threads that have it in their caches.
+the second they share the tiles of theta, which that gradient then changes, and who is
+ready takes over what another has not begun.  Where what the second step reads is more
+than theta, a step between makes the gradient of each half of the chunks, by the threads
+that have it in their caches.
 """
 
 from typing import Any
 
 from mlproof.engines.compiled.barrier import meet
+from mlproof.engines.compiled.claims import claim, offer
 from mlproof.engines.compiled.first_layer import (
     add_second_half,
     ask_for_share,
@@ -227,6 +229,7 @@ def epoch(
     risks: Any,
     totals: Any,
     barrier: Any,
+    claims: Any,
     halves: Any,
     zero_inputs: Any,
 ) -> None:
@@ -252,6 +255,7 @@ def epoch(
         cut = cuts[0 if n == batch_size else 1]
         n_chunks = chunks_of(cut, n)
         cut = cut[: n_chunks + 1]
+        offer(claims, thread, shares[0, thread])
         risk_of = risks[t & 1]  # what thread 0 has yet to add up is not overwritten
 
         # Where the inputs are halved, all sums are made before any of them is used.
@@ -328,43 +332,48 @@ def epoch(
             if not meet(barrier, n_threads):
                 return
 
-        first_tile, last_tile = shares[0, thread], shares[0, thread + 1]
         following = order[(batch + 1) * batch_size : (batch + 2) * batch_size]
-        for i in range(first_tile, last_tile):
-            if zero_inputs is not None:  # products that are short enough to feel it
-                n_tiles = last_tile - first_tile
-                ask_for_share(
-                    network, layers, X, following, thread, i - first_tile, n_tiles
-                )
-            tile, grad = tiles[i], sums[thread, 0]
-            if apart:
-                here = slice(tile[AT], tile[AT] + tile[SIZE])
-                copy(halves[0, here], grad[: tile[SIZE]])
-                add(grad, halves[1, here])
-            else:
-                tile_gradient(
+        for turn in range(n_threads):
+            owner = (thread + turn) % n_threads
+            first_tile, last_tile = shares[0, owner], shares[0, owner + 1]
+            i = claim(claims, owner)
+            while i < last_tile:
+                if zero_inputs is not None and owner == thread:
+                    # Where products are short enough to feel it.
+                    n_tiles = last_tile - first_tile
+                    ask_for_share(
+                        network, layers, X, following, thread, i - first_tile, n_tiles
+                    )
+                tile, grad = tiles[i], sums[thread, 0]
+                if apart:
+                    here = slice(tile[AT], tile[AT] + tile[SIZE])
+                    copy(halves[0, here], grad[: tile[SIZE]])
+                    add(grad, halves[1, here])
+                else:
+                    tile_gradient(
+                        layers,
+                        tile,
+                        cut,
+                        ZERO,
+                        work,
+                        capacity,
+                        zero_inputs,
+                        sums[thread],
+                    )
+                risk_of[n_chunks + i] = change(
+                    network,
                     layers,
                     tile,
-                    cut,
-                    ZERO,
-                    work,
-                    capacity,
-                    zero_inputs,
-                    sums[thread],
+                    penalty,
+                    s,
+                    settings,
+                    rate,
+                    theta,
+                    grad,
+                    first,
+                    second,
                 )
-            risk_of[n_chunks + i] = change(
-                network,
-                layers,
-                tile,
-                penalty,
-                s,
-                settings,
-                rate,
-                theta,
-                grad,
-                first,
-                second,
-            )
+                i = claim(claims, owner)
         if not meet(barrier, n_threads):
             return
         if thread == 0:

@@ -45,7 +45,11 @@ class DensePass:
             *workspace.tables(rule, batch_size, cuts),
             penalty_table(penalty),
         )
-        others = others or (workspace.halves, workspace.zero_inputs)
+        others = others or (
+            workspace.claims,
+            workspace.halves,
+            workspace.zero_inputs,
+        )
         self._after = *workspace.buffers, *others
 
     def begin(self, order: Table, state: State) -> None:

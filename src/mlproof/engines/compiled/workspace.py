@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from mlproof.deep import Network
-from mlproof.engines.compiled import barrier, units
+from mlproof.engines.compiled import barrier, claims, units
 from mlproof.engines.compiled.plan import SIZE, Plan, Table
 from mlproof.engines.compiled.zero_inputs import ZeroInputs
 from mlproof.functions import Array
@@ -54,7 +54,7 @@ class Workspace:
         self._risks = np.zeros((2, n_chunks + len(plan.tiles)))
         self._cuts: dict[tuple[int, ...], Table] = {}
         self.totals = np.zeros(3)
-        self.barrier = barrier.new()
+        self.barrier, self.claims = barrier.new(), claims.new(n_threads)
 
     def _matrix(self, rows: int, columns: int) -> Array:
         return vector(rows * columns, self.dtype).reshape(rows, columns)
