@@ -4,7 +4,6 @@ import gc
 import os
 import threading
 import time
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,9 +14,15 @@ from mlproof.engines import numpy_engine
 from mlproof.engines.pool import share_out
 
 
-def who(_: Any) -> threading.Thread:
-    time.sleep(0.01)  # so that one thread alone cannot be quick enough for all
-    return threading.current_thread()
+def threads_of_a_call(n_threads: int) -> set[threading.Thread]:
+    """All of them: none goes on before everybody has come."""
+    everybody = threading.Barrier(n_threads, timeout=30)
+
+    def who(_: int) -> threading.Thread:
+        everybody.wait()
+        return threading.current_thread()
+
+    return set(share_out(n_threads, who, range(2 * n_threads)))
 
 
 def test_results_come_in_the_order_of_the_items() -> None:
@@ -30,17 +35,17 @@ def test_results_come_in_the_order_of_the_items() -> None:
 
 
 def test_the_next_call_finds_the_same_threads() -> None:
-    first, second = set(share_out(3, who, range(9))), set(share_out(3, who, range(9)))
+    first = threads_of_a_call(3)
     assert len(first) == 3
-    assert first == second
+    assert threads_of_a_call(3) == first
     assert threading.current_thread() not in first
-    assert len(set(share_out(2, who, range(9)))) == 2
+    assert len(threads_of_a_call(2)) == 2
 
 
 def test_callers_at_the_same_time_have_threads_of_their_own() -> None:
     found: list[set[threading.Thread]] = []
     callers = [
-        threading.Thread(target=lambda: found.append(set(share_out(2, who, range(6)))))
+        threading.Thread(target=lambda: found.append(threads_of_a_call(2)))
         for _ in range(2)
     ]
     for caller in callers:
@@ -57,21 +62,20 @@ def test_callers_at_the_same_time_have_threads_of_their_own() -> None:
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_nothing_goes_on_after_an_error(error: type[BaseException]) -> None:
-    at_work, most = 0, 0
+    begun: list[int] = []
+    ended: list[int] = []
 
     def work(item: int) -> None:
-        nonlocal at_work, most
-        at_work += 1
-        most = max(most, item)
+        begun.append(item)
         time.sleep(0.02)
-        at_work -= 1
+        ended.append(item)
         if item == 1:
             raise error
 
     with pytest.raises(error):
         share_out(2, work, range(100))
-    assert at_work == 0
-    assert most < 99  # what nobody had begun is not begun any more
+    assert sorted(begun) == sorted(ended)
+    assert len(begun) < 100  # what nobody had begun is not begun any more
     assert share_out(2, abs, [-1]) == [1]
 
 

@@ -51,8 +51,9 @@ def share_out(
     They end with it.  Nothing goes on after an error or Ctrl-C.
     """
     pool = _kept.pools.setdefault(n_threads, Pool(n_threads))
-    futures = [pool.submit(work, item) for item in items]
+    futures: list[Future[Any]] = []
     try:
+        futures.extend(pool.submit(work, item) for item in items)
         return [future.result() for future in futures]
     finally:
         for future in futures:

@@ -1,4 +1,4 @@
-"""What Numba does not offer: memory by address, and atomic counters.
+"""What Numba does not offer: memory by address, views of it, and atomic counters.
 
 Everything here is a few machine instructions or one call of a foreign function.
 """
