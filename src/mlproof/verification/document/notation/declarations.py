@@ -318,7 +318,7 @@ def size_names(notation: Notation, node: Node) -> None:
         name = name_of(node) or ""
         if name not in notation.facts.bound and not node.word and name != "infty":
             notation.sizes.add(name)
-    for child in node.children():
+    for child in node.children:
         size_names(notation, child)
     notation.forget()
 

@@ -196,7 +196,7 @@ class Notation:
 
     def mentions(self, node: Node, key: str) -> bool:
         """Whether a symbol stands in a formula, and not only in the name of another."""
-        inside: Iterable[Node | None] = node.children()
+        inside: Iterable[Node | None] = node.children
         if isinstance(node, (Name, Script)):
             reading = self.reading(node)
             if reading is not None:
@@ -439,7 +439,7 @@ class Notation:
                         if name is not None and name not in own:
                             found.add(name)
                 return
-        for child in node.children():
+        for child in node.children:
             self._free_indices(child, own, found)
 
     def symbols(self, node: Node) -> frozenset[str]:
@@ -464,7 +464,7 @@ class Notation:
                     if inner is not None:
                         self._collect(inner, found)
                 return
-        for child in node.children():
+        for child in node.children:
             self._collect(child, found)
 
     def table(self, language: str) -> Iterator[tuple[str, str]]:

@@ -69,7 +69,7 @@ def gather(facts: Facts, node: Node) -> None:
         for variable in node.variables:
             base = variable.base if isinstance(variable, Script) else variable
             facts.derived.add(name_of(base) or "")
-    for child in node.children():
+    for child in node.children:
         if isinstance(node, Matrix) and isinstance(child, Name) and child.text == "O":
             continue  # a letter that is typed for a zero
         gather(facts, child)

@@ -8,6 +8,7 @@ document and is settled by who reads the tree with its notation at hand.
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from fractions import Fraction as Rational
+from functools import cached_property
 
 
 @dataclass(frozen=True)
@@ -30,16 +31,18 @@ class Node:
         """Its fields, but for where it stands."""
         return tuple([getattr(self, name) for name in _content_names(type(self))])
 
-    def children(self) -> Iterator["Node"]:
+    @cached_property
+    def children(self) -> tuple["Node", ...]:
         """The nodes that it is made of, from left to right."""
-        for value in self.content():
-            yield from _nodes(value)
+        return tuple(_nodes(self.content()))
 
     def walk(self) -> Iterator["Node"]:
         """Itself and all below, each before what it is made of."""
-        yield self
-        for child in self.children():
-            yield from child.walk()
+        waiting: list[Node] = [self]
+        while waiting:
+            node = waiting.pop()
+            yield node
+            waiting.extend(reversed(node.children))
 
 
 _NAMES: dict[type, tuple[str, ...]] = {}

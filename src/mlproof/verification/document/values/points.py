@@ -132,7 +132,7 @@ class Prober:
         )
         world.lenient = setting.lenient
         world.dots_by_entries = setting.dots_by_entries
-        world.locals = self._locals()
+        world.locals = self._locals
         if setting.numbers:
             world.locals |= self._arguments()
         world.source = self.statement.source.text
@@ -142,6 +142,7 @@ class Prober:
         with world.override(overrides):
             return list(self._points(members, world))
 
+    @cached_property
     def _locals(self) -> frozenset[str]:
         """Letters that here are the arguments of functions, and elsewhere have indices.
 

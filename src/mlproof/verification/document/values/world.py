@@ -179,7 +179,7 @@ class World:
             known = self.is_label(name) or self.has_meaning(name)
             if not known:
                 raise NeedIndex(name, 0)
-        children: tuple[Node, ...] = tuple(node.children())
+        children = node.children
         reading = self.notation.reading(node) if isinstance(node, Script) else None
         if reading is not None and self.has_meaning(self.notation.known(reading.key)):
             children = reading.indices  # the class y^{(i)} of a row i
