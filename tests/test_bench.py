@@ -9,7 +9,8 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -28,7 +29,7 @@ from mlproof.bench.contestants import (
     pytorch_sparse,
 )
 from mlproof.bench.machine import work_of_others
-from mlproof.bench.measure import Scores, ratio, take_turns
+from mlproof.bench.measure import Scores, ratio, rest, take_turns
 from mlproof.bench.tasks import Task
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -136,7 +137,7 @@ def test_a_ratio_is_the_median_of_the_ratios_within_each_round() -> None:
 
 
 def test_everybody_runs_once_and_then_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mlproof.bench.measure.REST", 0)
+    monkeypatch.setattr("mlproof.bench.measure.rest", lambda: None)
     monkeypatch.setattr("mlproof.bench.measure.SHORTEST", 0)
     log: list[str] = []
     scores = Scores()
@@ -156,8 +157,9 @@ def test_the_work_of_others_is_counted_in_the_rounds_only(
 ) -> None:
     log: list[str] = []
     clock, worked = iter([0.0, 0.0, 10.0, 11.0, 12.0, 14.0]), iter([100.0, 102.0])
-    time = SimpleNamespace(perf_counter=lambda: next(clock), sleep=lambda _: None)
+    time = SimpleNamespace(perf_counter=lambda: next(clock))
     monkeypatch.setattr("mlproof.bench.measure.time", time)
+    monkeypatch.setattr("mlproof.bench.measure.rest", lambda: None)
     monkeypatch.setattr("mlproof.bench.measure.work_of_others", lambda: next(worked))
     scores = Scores()
     for _ in take_turns([scripted("a", [9, 1], log)], 1, scores):
@@ -167,14 +169,34 @@ def test_the_work_of_others_is_counted_in_the_rounds_only(
 
 def test_a_turn_of_short_runs_is_their_mean(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0.0, 0.0, 0.5, 1.0, 1.1, 1.15, 1.25, 1.5])
-    time = SimpleNamespace(perf_counter=lambda: next(clock), sleep=lambda _: None)
+    time = SimpleNamespace(perf_counter=lambda: next(clock))
     monkeypatch.setattr("mlproof.bench.measure.time", time)
+    monkeypatch.setattr("mlproof.bench.measure.rest", lambda: None)
     scores = Scores()
     contestant = scripted("a", [9, 1, 2, 6], [])
     monkeypatch.setattr("mlproof.bench.measure.SHORTEST", 0.2)
     for _ in take_turns([contestant], 1, scores):
         pass
     assert (scores.first, scores.rounds) == ({"a": 9}, {"a": [3]})
+
+
+@pytest.mark.parametrize(
+    ("worked", "glances"),
+    [([0, 0.0001], 1), ([0, 0.02, 0.02, 0.035, 0.04, 0.04], 3), (range(200), 50)],
+    ids=["nobody", "for a while", "for ever"],
+)
+def test_a_turn_waits_for_threads_that_still_work(
+    worked: Iterable[float], glances: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    time = SimpleNamespace(
+        perf_counter=lambda: sum(slept),
+        process_time=partial(next, iter(worked)),
+        sleep=slept.append,
+    )
+    monkeypatch.setattr("mlproof.bench.measure.time", time)
+    rest()
+    assert len(slept) == pytest.approx(glances, abs=1 if glances == 50 else 0)
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ def bench(
     """Runs ``mlproof bench`` in a folder of its own; there is a case tiny."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(cases.CASES, "tiny", Case("tiny", "training", tiny))
-    monkeypatch.setattr("mlproof.bench.measure.REST", 0)
+    monkeypatch.setattr("mlproof.bench.measure.rest", lambda: None)
     monkeypatch.setattr("mlproof.bench.measure.SHORTEST", 0)
 
     def run(*arguments: Any) -> tuple[Any, str, str]:

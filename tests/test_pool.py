@@ -10,7 +10,7 @@ import pytest
 from trainings import run_python
 
 from mlproof import MLPClassifier
-from mlproof.engines import numpy_engine
+from mlproof.engines import numpy_engine, pool
 from mlproof.engines.pool import share_out
 
 
@@ -38,7 +38,7 @@ def test_the_next_call_finds_the_same_threads() -> None:
     first = threads_of_a_call(3)
     assert len(first) == 3
     assert threads_of_a_call(3) == first
-    assert threading.current_thread() not in first
+    assert threading.current_thread() in first
     assert len(threads_of_a_call(2)) == 2
 
 
@@ -55,6 +55,7 @@ def test_callers_at_the_same_time_have_threads_of_their_own() -> None:
     assert len(found) == 2
     assert not found[0] & found[1]
     gc.collect()
+    assert {*callers} <= found[0] | found[1]
     for thread in found[0] | found[1]:
         thread.join(30)  # it ends with its caller
         assert not thread.is_alive()
@@ -79,16 +80,38 @@ def test_nothing_goes_on_after_an_error(error: type[BaseException]) -> None:
     assert share_out(2, abs, [-1]) == [1]
 
 
+def test_an_index_error_of_the_work_is_no_end_of_it() -> None:
+    with pytest.raises(IndexError):
+        share_out(2, [0, 1].__getitem__, range(5))
+
+
+def test_who_comes_too_late_is_not_waited_for() -> None:
+    free = threading.Event()
+    share_out(2, abs, [-1, -2])  # now there is one to keep from coming
+    held = pool._kept.pools[2].submit(lambda _: free.wait(30), None)
+    assert share_out(2, abs, [-3, -4]) == [3, 4]
+    assert not held.done()
+    free.set()
+    assert share_out(2, abs, [-5, -6]) == [5, 6]
+
+
 FORKED = """
 import os
+import threading
 from mlproof.engines.pool import share_out
 
-assert share_out(2, abs, [-1, -2]) == [1, 2]
+everybody = threading.Barrier(2, timeout=30)
+
+def work(item):
+    everybody.wait()
+    return abs(item)
+
+assert share_out(2, work, [-1, -2]) == [1, 2]
 child = os.fork()
 if not child:
-    os._exit(share_out(2, abs, [-3, -4]) != [3, 4])
+    os._exit(share_out(2, work, [-3, -4]) != [3, 4])
 assert os.waitpid(child, 0)[1] == 0
-assert share_out(2, abs, [-5]) == [5]
+assert share_out(2, work, [-5, -6]) == [5, 6]
 """
 
 

@@ -17,8 +17,9 @@ from threadpoolctl import threadpool_limits
 from mlproof.bench.contestants import THREADS, Contestant, Run, Unavailable
 from mlproof.bench.machine import work_of_others
 
-# Seconds before a turn: idle threads of another library may spin for some hundredths.
-REST = 0.05
+# Seconds that a turn waits at most for threads of others, which BLAS lets look for more
+# work for a tenth of a second, and how long it watches whether any still does.
+MOST_REST, GLANCE = 1.0, 0.02
 # Seconds that a turn lasts at least, by as many runs as that takes.
 SHORTEST = 0.2
 
@@ -65,12 +66,22 @@ def take_turns(
 
 def _turn(run: Run, shortest: float = 0) -> float:
     gc.collect()
-    time.sleep(REST)
+    rest()
     with threadpool_limits(THREADS, user_api="blas"):
         began, returned = time.perf_counter(), [run()]
         while time.perf_counter() - began < shortest:
             returned.append(run())
     return sum(returned) / len(returned)
+
+
+def rest() -> None:
+    """Wait until no thread of this process works."""
+    end = time.perf_counter() + MOST_REST
+    while time.perf_counter() < end:
+        worked = time.process_time()
+        time.sleep(GLANCE)
+        if time.process_time() - worked < GLANCE / 10:
+            return
 
 
 class Ratio(NamedTuple):

@@ -5,9 +5,12 @@ To start some is a good part of the time in which a thousand rows are predicted.
 
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 class Pool:
@@ -34,7 +37,7 @@ class Pool:
 
 
 class _Kept(threading.local):
-    """The pools of the calling thread, by how many threads they have."""
+    """The pools of the calling thread, by how many threads share its work."""
 
     def __init__(self) -> None:
         self.pools: dict[int, Pool] = {}
@@ -46,16 +49,41 @@ _kept = _Kept()
 def share_out(
     n_threads: int, work: Callable[[Any], Any], items: Iterable[Any]
 ) -> list[Any]:
-    """work(item) for each item, by so many threads, which the calling thread keeps.
+    """work(item) for each item, by the calling thread and others that it keeps.
 
-    They end with it.  Nothing goes on after an error or Ctrl-C.
+    They take what nobody has begun, and end with their caller.  Nothing goes on after
+    an error or Ctrl-C.
     """
-    pool = _kept.pools.setdefault(n_threads, Pool(n_threads))
-    futures: list[Future[Any]] = []
+    waiting = deque(enumerate(items))
+    done: list[Any] = [None] * len(waiting)
+
+    def take(_: Any = None) -> None:
+        try:
+            while (begun := _first(waiting)) is not None:
+                number, item = begun
+                done[number] = work(item)
+        except BaseException:
+            waiting.clear()
+            raise
+
+    pool = _kept.pools.setdefault(n_threads, Pool(n_threads - 1))
+    n_others = min(n_threads, len(waiting)) - 1
+    others: list[Future[Any]] = []
     try:
-        futures.extend(pool.submit(work, item) for item in items)
-        return [future.result() for future in futures]
+        others.extend(pool.submit(take, None) for _ in range(n_others))
+        take()
+        for other in others:
+            if not other.cancel():  # it has come in time to take something
+                other.result()
     finally:
-        for future in futures:
-            future.cancel()
-        wait(futures)
+        waiting.clear()
+        wait([other for other in others if not other.cancel()])
+    return done
+
+
+def _first(waiting: deque[T]) -> T | None:
+    """Taken from the left, by one thread only; None if nothing is left."""
+    try:
+        return waiting.popleft()
+    except IndexError:
+        return None
