@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
+# Tests start many processes, which compile the sources again where none may be kept.
+export PYTHONDONTWRITEBYTECODE =
+
 .PHONY: demo test test-slow check format practical-work speed clean
 
 demo: $(VENV)/installed

@@ -1,5 +1,6 @@
 """What all tests share: the hypothesis profile, BLAS, and random networks."""
 
+import gc
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -25,6 +26,12 @@ settings.load_profile("mlproof")
 pytest.register_assert_rewrite("trainings", "traces", "backwards")
 
 KINKED = {"rect", "abs"}
+
+
+def pytest_collection_finish() -> None:
+    """Keep the tests themselves out of every later search for garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 class Case(NamedTuple):

@@ -75,12 +75,12 @@ def test_all_threads_of_a_team_meet(n_threads: int, in_time: Any) -> None:
     team, meeting, ended = Team(n_threads), barrier.new(), {}
 
     def work(thread: int) -> None:
-        ended[thread] = rounds(2000, meeting, n_threads)
+        ended[thread] = rounds(500, meeting, n_threads)
 
     for _ in range(3):
         ended.clear()
         in_time(partial(team.run, work, meeting))
-        assert ended == dict.fromkeys(range(n_threads), 2000)
+        assert ended == dict.fromkeys(range(n_threads), 500)
 
 
 @numba.njit(**OPTIONS)

@@ -54,10 +54,12 @@ def report() -> DocumentReport:
     return verify_document(DERIVATION)
 
 
+@pytest.mark.slow
 def test_every_claim_holds(report: DocumentReport) -> None:
     assert [(c.line, c.text, c.message) for c in report.claims if c.wrong] == []
 
 
+@pytest.mark.slow
 def test_at_least_95_percent_of_the_claims_are_checked(report: DocumentReport) -> None:
     assert report.coverage.claims > 300
     assert report.coverage.checked >= 0.95 * report.coverage.claims

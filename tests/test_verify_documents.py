@@ -28,12 +28,20 @@ MISTAKES: list[dict[str, Any]] = json.loads(
 )
 UNKNOWN = [name for name, expected in EXPECTED.items() if expected.get("unknown")]
 KNOWN = [name for name in EXPECTED if name not in UNKNOWN]
+# Every entry of a matrix is differentiated by every entry of another.
+LONG = {"temperature_attention.md"}
 WRONG = {"false", "ill_typed"}
 UNCHECKED = {"not_understood", "not_mathematics"}
 
 each_mistake = pytest.mark.parametrize(
     "mistake", MISTAKES, ids=lambda m: f"{m['document']}: {m['mistake']}"
 )
+
+
+def case(document: str, *values: Any) -> Any:
+    """The parameters of a test of a document."""
+    marks = [pytest.mark.slow] if document in LONG else []
+    return pytest.param(document, *values, marks=marks)
 
 
 def told(report: DocumentReport, verdicts: set[str]) -> list[str]:
@@ -106,7 +114,7 @@ def test_an_edit_makes_its_document_different(mistake: dict[str, Any]) -> None:
     assert set(mistake["allowed"]) <= WRONG
 
 
-@pytest.mark.parametrize("document", KNOWN)
+@pytest.mark.parametrize("document", [case(document) for document in KNOWN])
 def test_a_right_document_is_right(document: str) -> None:
     report = verify_document(FOLDER / document)
     assert told(report, WRONG) == []
@@ -119,7 +127,7 @@ def test_a_right_document_is_right(document: str) -> None:
 @pytest.mark.parametrize(
     ("document", "line", "verdicts"),
     [
-        (document, place["line"], place["verdicts"])
+        case(document, place["line"], place["verdicts"])
         for document in KNOWN
         for place in EXPECTED[document].get("not", [])
     ],
