@@ -95,6 +95,27 @@ def test_who_comes_too_late_is_not_waited_for() -> None:
     assert share_out(2, abs, [-5, -6]) == [5, 6]
 
 
+AT_THE_END = """
+import atexit
+from mlproof.engines.pool import share_out
+
+atexit.register(lambda: print(share_out(2, abs, [-1, -2])))
+share_out(2, abs, [-1, -2])
+"""
+
+
+def test_the_caller_does_it_alone_where_no_thread_can_be_had(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert run_python(AT_THE_END).stdout == "[1, 2]\n"
+
+    def refuse(self: pool.Pool, *_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(pool.Pool, "submit", refuse)
+    assert share_out(2, abs, [-1, -2]) == [1, 2]
+
+
 FORKED = """
 import os
 import threading

@@ -8,6 +8,8 @@ import pytest
 from scipy import sparse
 
 from mlproof.engines.compiled import batch_columns, weighted_rows
+from mlproof.engines.compiled.batch_columns import CSR, Columns
+from mlproof.engines.compiled.ledger import Ledger
 from mlproof.engines.compiled.machine import address_of
 from mlproof.engines.compiled.toolchain import OPTIONS
 from mlproof.functions import Array
@@ -34,8 +36,8 @@ def index_batch(*arguments: Any) -> None:
 
 
 @numba.njit(**OPTIONS)
-def forget_batch(n_threads: int, marks: Any, touched: Any, counters: Any) -> None:
-    batch_columns.forget_batch(n_threads, marks, touched, counters)
+def forget_batch(n_threads: int, own: Columns) -> None:
+    batch_columns.forget_batch(n_threads, own)
 
 
 @numba.njit(**OPTIONS)
@@ -71,40 +73,24 @@ def test_threads_find_every_entry_once_by_column_and_row(n_threads: int) -> None
     X = sparse.random(40, 23, 0.2, "csr", np.float32, rng)
     rows = rng.permutation(40)[:25]
     expected = X[rows].tocsc()
+    csr = CSR(X.indptr.astype(np.int64), X.indices.astype(np.int32), X.data)
+    every = Ledger(csr, 23, 25, n_threads, np.float32).columns
     found = 0
     for thread in range(n_threads):
-        marks = np.full((8 if n_threads > 2 else 23, 2), (-1, 0), np.int32)
-        touched, starts = np.zeros(23, np.int32), np.zeros(24, np.int64)
-        met, members = np.zeros((X.nnz, 2), np.int32), np.zeros(X.nnz, np.int32)
-        met_values, values = np.zeros((2, X.nnz), np.float32)
-        counters = np.zeros(2, np.int64)
-        index_batch(
-            thread,
-            n_threads,
-            rows,
-            X.indptr.astype(np.int64),
-            X.indices.astype(np.int32),
-            X.data,
-            marks,
-            touched,
-            starts,
-            met,
-            met_values,
-            members,
-            values,
-            counters,
-        )
-        n_touched = counters[batch_columns.TOUCHED]
+        own = Columns(*(of_all[thread] for of_all in every))
+        marks, touched, starts = own.marks, own.touched, own.starts
+        index_batch(thread, n_threads, rows, csr, own)
+        n_touched = own.counters[batch_columns.TOUCHED]
         assert len(set(touched[:n_touched])) == n_touched
         for slot, column in enumerate(touched[:n_touched]):
             assert column % n_threads == thread
             assert marks[column // n_threads, batch_columns.SLOT] == slot
             here = slice(starts[slot], starts[slot + 1])
             its = slice(expected.indptr[column], expected.indptr[column + 1])
-            assert np.array_equal(members[here], expected.indices[its])
-            assert np.array_equal(values[here], expected.data[its])
+            assert np.array_equal(own.members[here], expected.indices[its])
+            assert np.array_equal(own.values[here], expected.data[its])
         found += starts[n_touched]
-        forget_batch(n_threads, marks, touched, counters)
+        forget_batch(n_threads, own)
         assert (marks[:, batch_columns.SLOT] == batch_columns.NO_SLOT).all()
     assert found == expected.nnz
 

@@ -8,6 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -70,7 +71,8 @@ def share_out(
     n_others = min(n_threads, len(waiting)) - 1
     others: list[Future[Any]] = []
     try:
-        others.extend(pool.submit(take, None) for _ in range(n_others))
+        with suppress(RuntimeError):  # none can be had, or none any more at the end
+            others.extend(pool.submit(take, None) for _ in range(n_others))
         take()
         for other in others:
             if not other.cancel():  # it has come in time to take something

@@ -6,7 +6,8 @@ threads.  From above:
     this file                     takes an engine's orders
     team, barrier, claims         keep the threads together, and share out tiles
     epoch, sparse_epoch           go through the batches
-    first_layer, zero_inputs      share out the inputs, and pass over those that are 0
+    chunk, first_layer,           take a chunk through the network, and pass over inputs
+      zero_inputs                   that are 0
     gather, products, units       work on the rows of a chunk
     update, sparse_rows,          work on a tile of theta, or on rows of it
       batch_columns
@@ -28,8 +29,8 @@ from scipy import sparse
 from mlproof.deep import Network
 from mlproof.engines import Examples, products_per_row
 from mlproof.engines.chunks import tree_sum, worth_sharing
+from mlproof.engines.compiled.batch_columns import CSR
 from mlproof.engines.compiled.data import Data, writable
-from mlproof.engines.compiled.epoch import RISK, ROWS, STEPS
 from mlproof.engines.compiled.ledger import Ledger
 from mlproof.engines.compiled.passes import DensePass, SparsePass
 from mlproof.engines.compiled.plan import (
@@ -44,7 +45,7 @@ from mlproof.engines.compiled.state import State
 from mlproof.engines.compiled.team import Team
 from mlproof.engines.compiled.toolchain import announced, uncollected
 from mlproof.engines.compiled.update import ADAM, KEEP
-from mlproof.engines.compiled.workspace import Workspace, table
+from mlproof.engines.compiled.workspace import RISK, ROWS, STEPS, Workspace, table
 from mlproof.engines.numpy_engine import NumpyEngine, batch_by_batch, regularised
 from mlproof.functions import Array
 from mlproof.optimizers import Adam, Optimizer
@@ -123,7 +124,7 @@ class CompiledEngine:
         for i in range(0, len(cut) - 1, together):
             piece = cut[i : i + together + 1]
             grad, length = np.empty_like(theta), int(piece[-1] - piece[0])
-            workspace.totals[:] = 0
+            workspace.buffers.totals[:] = 0
             one = DensePass(
                 workspace,
                 data,
@@ -137,7 +138,7 @@ class CompiledEngine:
             state = State(KEEP, np.zeros(4), 0, grad, grad)
             one.begin(rows[piece[0] : piece[-1]], state)
             self._run(one.kernel, workspace, 0, 1, one.arguments(0))
-            yield float(workspace.totals[RISK]) / length, grad
+            yield float(workspace.buffers.totals[RISK]) / length, grad
 
     # ---- epochs ----------------------------------------------------------------------
 
@@ -169,7 +170,7 @@ class CompiledEngine:
             )
         rows = np.arange(n) if order is None else writable(order, np.int64)
         epoch_pass.begin(rows, State.of(optimizer, theta))
-        totals = epoch_pass.workspace.totals
+        totals = epoch_pass.workspace.buffers.totals
         totals[:] = 0
         try:
             self._go_through(epoch_pass, -(-n // batch_size))
@@ -229,7 +230,7 @@ class CompiledEngine:
     def _go_through(self, epoch_pass: DensePass, n_batches: int) -> None:
         """All batches, so many at a time that Ctrl-C need not wait for long."""
         # Added to by every call, so that when a call ends does not show in the bits.
-        totals = epoch_pass.workspace.totals
+        totals = epoch_pass.workspace.buffers.totals
         done = 0
         try:
             while done < n_batches:
@@ -270,7 +271,7 @@ class CompiledEngine:
         try:
             self._team(workspace.n_threads).run(
                 lambda thread: kernel(thread, first_batch, last_batch, *arguments),
-                workspace.barrier,
+                workspace.buffers.barrier,
             )
         except BaseException:
             self._workspace = self._prepared = None  # their barrier is broken
@@ -313,7 +314,8 @@ class CompiledEngine:
     def _ledger_for(self, data: Data, theta: Array, workspace: Workspace) -> Ledger:
         shape, last = (workspace.rows, workspace.n_threads), self._ledger
         if last is None or last[0] is not data or last[1] != shape:
-            ledger = Ledger(data.X[0], self.network.units[0], *shape, theta.dtype)
+            assert isinstance(data.X, CSR)
+            ledger = Ledger(data.X, self.network.units[0], *shape, theta.dtype)
             self._ledger = last = data, shape, ledger
         return last[2]
 

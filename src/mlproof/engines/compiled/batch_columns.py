@@ -5,12 +5,14 @@ batch and keeps those in its own columns; it then needs no other thread to bring
 weights of these columns up to date, nor to change them.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from mlproof.engines.compiled.machine import LINE, address_of, prefetch
+from mlproof.engines.compiled.plan import Table
 from mlproof.engines.compiled.toolchain import part
+from mlproof.functions import Array
 
 # What is kept of a column: its number among those that this batch touches, NO_SLOT if
 # it does not; and how many steps of the ledger it has gone through.
@@ -20,6 +22,29 @@ NO_SLOT = -1
 TOUCHED, STEPS_DONE = range(2)
 # How many examples, and columns, are asked for before their turn comes.
 ROWS_AHEAD, MARKS_AHEAD = 4, 16
+
+
+class CSR(NamedTuple):
+    """A sparse X: row i has the entries from indptr[i] up to indptr[i + 1]."""
+
+    indptr: Table
+    indices: Any  # int32
+    data: Array
+
+
+class Columns(NamedTuple):
+    """What a thread knows of its own columns, or, with an axis more, every thread."""
+
+    marks: Any  #       (n_own, 2)      int32
+    touched: Any  #     (n_slots,)      int32, the columns that a batch touches
+    starts: Table  #    (n_slots + 1,)  where the entries of each begin
+    met: Any  #         (n_entries, 2)  int32, and their values: used by index_batch
+    met_values: Array
+    members: Any  #     (n_entries,)    int32, the rows of the batch they are in
+    values: Array
+    counters: Table
+    owed: Array  #      (n_own,)        float64, the penalty of each that is not counted
+    lines: Array  #     (.., 8)         float64, of the ledger; see sparse_rows.py
 
 
 @part
@@ -46,28 +71,16 @@ def dealt(column: Any, by: Any) -> Any:
 
 
 @part
-def index_batch(
-    thread: int,
-    n_threads: int,
-    rows: Any,
-    indptr: Any,
-    indices: Any,
-    data: Any,
-    marks: Any,
-    touched: Any,
-    starts: Any,
-    met: Any,
-    met_values: Any,
-    members: Any,
-    values: Any,
-    counters: Any,
-) -> None:
+def index_batch(thread: int, n_threads: int, rows: Any, X: CSR, own: Columns) -> None:
     """The entries in the columns of this thread: column by column, in order of rows.
 
     A column's slot is its number in the order in which the batch meets them.  Its
     entries are those from starts[slot] up to starts[slot + 1] of members, the rows they
-    are in, and of values.  met and met_values are overwritten.
+    are in, and of values.
     """
+    indptr, indices, data = X.indptr, X.indices, X.data
+    marks, touched, starts = own.marks, own.touched, own.starts
+    met, met_values = own.met, own.met_values
     # Nothing is branched on here: whose an entry is, and whether its column has been
     # met before, cannot be foreseen.
     by, n_met = dealer(n_threads), 0
@@ -102,14 +115,15 @@ def index_batch(
     for e in range(n_met - 1, -1, -1):
         slot = met[e, 0]
         starts[slot] -= 1
-        members[starts[slot]], values[starts[slot]] = met[e, 1], met_values[e]
-    counters[TOUCHED] = n_touched
+        own.members[starts[slot]] = met[e, 1]
+        own.values[starts[slot]] = met_values[e]
+    own.counters[TOUCHED] = n_touched
 
 
 @part
-def forget_batch(n_threads: int, marks: Any, touched: Any, counters: Any) -> None:
+def forget_batch(n_threads: int, own: Columns) -> None:
     """Take the slots back from the columns of this thread."""
     by = dealer(n_threads)
-    for slot in range(counters[TOUCHED]):
-        _, place = dealt(touched[slot], by)
-        marks[place, SLOT] = NO_SLOT
+    for slot in range(own.counters[TOUCHED]):
+        _, place = dealt(own.touched[slot], by)
+        own.marks[place, SLOT] = NO_SLOT

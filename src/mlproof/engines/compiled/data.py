@@ -8,6 +8,8 @@ from scipy import sparse
 from mlproof.deep import scaled
 from mlproof.engines import Examples
 from mlproof.engines.compiled import gather
+from mlproof.engines.compiled.batch_columns import CSR
+from mlproof.engines.compiled.gather import Dense
 from mlproof.engines.compiled.plan import Table
 from mlproof.functions import Array
 
@@ -24,23 +26,31 @@ def writable(array: Array, dtype: Any) -> Array:
     return found if found.flags.writeable else found.copy()
 
 
+class Targets(NamedTuple):
+    """What is wanted of each example, and what it counts."""
+
+    y: Table  #       (n,)    class numbers, or none
+    labels: Array  #  (n, m)  zeros and ones, or none
+    weight: Array  #  (n,)    float64, or none
+    # If not 0, the sum of the weights of a longer batch that these rows belong to.
+    total_weight: float
+
+
 class Data(NamedTuple):
     """Nothing is copied but what a kernel could not read."""
 
-    X: tuple[Any, ...]  # dense: four integers and a scale, see gather.py; or the CSR
-    y: Table  #            (n,)    class numbers, or none
-    labels: Array  #       (n, m)  zeros and ones, or none
-    weight: Array  #       (n,)    float64, or none
-    held: Any  #           the dense array that X describes
-    nonzeros: Array  #     (d,) how often each input is not 0, in a sample of rows
+    X: Dense | CSR
+    targets: Targets
+    held: Any  #        the dense array that X describes
+    nonzeros: Array  #  (d,) how often each input is not 0, in a sample of rows
 
     @classmethod
     def of(cls, examples: Examples, theta: Array, scale: float) -> "Data":
         X, y, weight = examples
-        described: tuple[Any, ...]
+        described: Dense | CSR
         nonzeros = np.ones(X.shape[1])
         if sparse.issparse(X):
-            described = (
+            described = CSR(
                 writable(X.indptr, np.int64),
                 writable(X.indices, np.int32),
                 writable(scaled(X.data, scale, theta), theta.dtype),
@@ -50,23 +60,22 @@ class Data(NamedTuple):
             known = X.dtype.name in gather.DTYPES and X.dtype.isnative
             if not (known and in_rows):
                 X = np.ascontiguousarray(X, dtype=theta.dtype)
-            described = gather.describe(X), scale
+            described = Dense(gather.describe(X), float(scale))
             sample = X[:: max(X.shape[0] // SAMPLE, 1)]
             nonzeros = np.count_nonzero(sample, axis=0) / max(len(sample), 1)
         classes, labels = (y, NONE[:, None]) if y.ndim == 1 else (NONE, y)
         return cls(
             described,
-            writable(classes, np.int64),
-            writable(labels, np.uint8),
-            writable(NONE if weight is None else weight, np.float64),
+            Targets(
+                writable(classes, np.int64),
+                writable(labels, np.uint8),
+                writable(NONE if weight is None else weight, np.float64),
+                total_weight=0.0,
+            ),
             X,
             nonzeros,
         )
 
     @property
     def sparse(self) -> bool:
-        return len(self.X) == 3
-
-    @property
-    def arguments(self) -> tuple[Any, ...]:
-        return *self.X, self.y, self.labels, self.weight
+        return isinstance(self.X, CSR)

@@ -11,116 +11,50 @@ that have it in their caches.
 from typing import Any
 
 from mlproof.engines.compiled.barrier import meet
+from mlproof.engines.compiled.chunk import through_the_network
 from mlproof.engines.compiled.claims import claim, offer
+from mlproof.engines.compiled.data import Targets
 from mlproof.engines.compiled.first_layer import (
     add_second_half,
     ask_for_share,
     first_layer,
 )
-from mlproof.engines.compiled.machine import ZERO, view
+from mlproof.engines.compiled.gather import Dense
+from mlproof.engines.compiled.machine import ZERO
 from mlproof.engines.compiled.plan import (
-    ACTIVATION,
     APART,
     AT,
-    B_AT,
     BATCH_SIZE,
-    CAPACITY,
     FAN_IN,
-    FAN_OUT,
-    FIRST,
     HALF_AT,
-    IN_AT,
-    LAST,
-    LAYER,
     N_THREADS,
-    OUT_AT,
-    OUTPUT,
     RULE,
     SIZE,
-    SPARE_AT,
-    W_AT,
-    WIDEST,
+    Tables,
 )
-from mlproof.engines.compiled.products import backwards, forwards
 from mlproof.engines.compiled.toolchain import kernel, part
-from mlproof.engines.compiled.units import (
-    SOFTMAX,
-    activate,
-    deactivate,
-    logistic_loss,
-    softmax_loss,
-)
 from mlproof.engines.compiled.update import (
+    Descent,
     add,
-    add_penalty,
+    change,
     copy,
     rate_of_step,
-    step,
     tile_gradient,
 )
+from mlproof.engines.compiled.workspace import RISK, ROWS, STEPS, Buffers
 from mlproof.engines.compiled.zero_inputs import pack_gradient
 
-# The rows of penalty, a column for each layer; alpha stands in the first column.
-L1, L2, ALPHA = range(3)
-# What an epoch adds up: risk times rows, rows, and steps of the optimiser.
-RISK, ROWS, STEPS = range(3)
-
 
 @part
-def forward(
-    layers: Any,
-    activation: int,
-    theta: Any,
-    work: Any,
-    capacity: int,
-    room: Any,
-    start: int,
-    rows: int,
-) -> None:
-    """From the pre-activations of the first layer to the logits  (D.1, D.2)."""
-    for k in range(1, layers.shape[0]):
-        fan_in, fan_out = layers[k, FAN_IN], layers[k, FAN_OUT]
-        A = view(work, layers[k - 1, OUT_AT] * capacity + start * fan_in, rows, fan_in)
-        H = view(work, layers[k, IN_AT] * capacity + start * fan_in, rows, fan_in)
-        activate(activation, A, H)
-        W = view(theta, layers[k, W_AT], fan_in, fan_out)
-        b = theta[layers[k, B_AT] : layers[k, B_AT] + fan_out]
-        A = view(work, layers[k, OUT_AT] * capacity + start * fan_out, rows, fan_out)
-        forwards(H, ZERO, fan_in, W, b, A, room)
-
-
-@part
-def backward(
-    layers: Any,
-    activation: int,
-    theta: Any,
-    work: Any,
-    capacity: int,
-    room: Any,
-    spare: Any,
-    start: int,
-    rows: int,
-) -> None:
-    """From the gradient of the logits to that of every pre-activation  (D.5)."""
-    for k in range(layers.shape[0] - 1, 0, -1):
-        fan_in, fan_out = layers[k, FAN_IN], layers[k, FAN_OUT]
-        W = view(theta, layers[k, W_AT], fan_in, fan_out)
-        G = view(work, layers[k, OUT_AT] * capacity + start * fan_out, rows, fan_out)
-        grad_h_s = view(spare, ZERO, rows, fan_in)
-        backwards(G, W, grad_h_s, room)
-        A = view(work, layers[k - 1, OUT_AT] * capacity + start * fan_in, rows, fan_in)
-        H = view(work, layers[k, IN_AT] * capacity + start * fan_in, rows, fan_in)
-        deactivate(activation, A, H, grad_h_s)
-
-
-@part
-def sum_of_weights(rows: Any, weight: Any) -> Any:
+def sum_of_weights(rows: Any, targets: Targets) -> Any:
     """The s of (S.1) for a batch of these rows."""
-    if weight.size == 0:
+    if targets.total_weight != 0:
+        return targets.total_weight
+    if targets.weight.size == 0:
         return float(rows.size)
     s = 0.0
     for i in range(rows.size):
-        s += weight[rows[i]]
+        s += targets.weight[rows[i]]
     return s
 
 
@@ -134,58 +68,117 @@ def chunks_of(cut: Any, n: int) -> Any:
 
 
 @part
-def through_the_network(
-    network: Any,
-    layers: Any,
-    theta: Any,
-    work: Any,
-    room: Any,
-    top: Any,
-    who: Any,
-    start: int,
-    y: Any,
-    labels: Any,
-    weight: Any,
+def forth_and_back(
+    thread: int,
+    rows: Any,
+    cut: Any,
     s: float,
+    X: Dense,
+    targets: Targets,
+    tables: Tables,
+    theta: Any,
+    buffers: Buffers,
+    risk_of: Any,
+    zero_inputs: Any,
 ) -> Any:
-    """A chunk from its first pre-activations to its loss, returned, and backwards."""
-    capacity, rows, m = network[CAPACITY], who.size, layers[-1, FAN_OUT]
-    forward(layers, network[ACTIVATION], theta, work, capacity, room, start, rows)
-    # This chunk's own, for whatever is as wide as a layer.
-    spare = work[network[SPARE_AT] * capacity + start * network[WIDEST] :]
-    o_a = view(work, layers[-1, OUT_AT] * capacity + start * m, rows, m)
-    if network[OUTPUT] == SOFTMAX:
-        risk = softmax_loss(o_a, y, weight, who, s, top[start : start + rows], spare)
-    else:
-        risk = logistic_loss(o_a, labels, weight, who, s, spare)
-    activation = network[ACTIVATION]
-    backward(layers, activation, theta, work, capacity, room, spare, start, rows)
-    return risk
+    """A thread's chunks of these rows to their gradients; False if others are gone."""
+    n_threads, half_at = tables.network[N_THREADS], tables.network[HALF_AT]
+    fan_in, n_chunks = tables.layers[0, FAN_IN], cut.size - 1
+    work, room = buffers.work, buffers.room[thread]
+    # Where the inputs are halved, all sums are made before any of them is used.
+    for stage in range(2 if half_at else 1):
+        summing, using = stage == 0, not half_at or stage == 1
+        # The first half's chunks, then those of the second.
+        n_items = 2 * n_chunks if half_at and summing else n_chunks
+        first_item = thread * n_items // n_threads
+        last_item = (thread + 1) * n_items // n_threads
+        for i in range(first_item, last_item):
+            chunk = i if i < n_chunks else i - n_chunks
+            start, stop = cut[chunk], cut[chunk + 1]
+            who = rows[start:stop]
+            if summing:
+                first_layer(
+                    tables,
+                    theta,
+                    work,
+                    X,
+                    who,
+                    start,
+                    half_at if i >= n_chunks else ZERO,
+                    half_at if half_at and i < n_chunks else fan_in,
+                    room,
+                    zero_inputs,
+                    chunk,
+                    thread,
+                )
+            if using:
+                if half_at:
+                    add_second_half(tables, work, start, stop - start)
+                top = buffers.top
+                risk_of[chunk] = through_the_network(
+                    tables, theta, work, room, top, who, start, targets, s
+                )
+                if zero_inputs is not None:
+                    pack_gradient(tables, work, start, stop, zero_inputs)
+        if not meet(buffers.barrier, n_threads):
+            return False
+    return True
 
 
 @part
-def change(
-    network: Any,
-    layers: Any,
-    tile: Any,
-    penalty: Any,
+def gradients_of_halves(
+    thread: int, cut: Any, tables: Tables, buffers: Buffers, zero_inputs: Any
+) -> None:
+    """What either half of the chunks adds to the gradient of a thread's tiles."""
+    tiles, shares, sums = tables.tiles, tables.shares, buffers.sums[thread]
+    n_each = (cut.size - 1) // 2
+    for i in range(shares[1, thread], shares[1, thread + 1]):
+        half, tile = i // tiles.shape[0], tiles[i % tiles.shape[0]]
+        begin = half * n_each
+        its_cut = cut[begin : begin + n_each + 1]
+        tile_gradient(tables, tile, its_cut, begin, buffers.work, zero_inputs, sums)
+        copy(sums[0], buffers.halves[half, tile[AT] : tile[AT] + tile[SIZE]])
+
+
+@part
+def change_tiles(
+    thread: int,
+    cut: Any,
+    apart: Any,
     s: float,
-    settings: Any,
     rate: float,
-    theta: Any,
-    grad: Any,
-    first: Any,
-    second: Any,
-) -> Any:
-    """Add the penalty's gradient to that of a tile and step; the penalty's value."""
-    here, layer = slice(tile[AT], tile[AT] + tile[SIZE]), tile[LAYER]
-    w, fan_in = theta[here], layers[layer, FAN_IN]
-    # The biases at the end are left out.
-    weights = (min(tile[LAST], fan_in) - tile[FIRST]) * layers[layer, FAN_OUT]
-    l2 = penalty[L2, layer] + penalty[ALPHA, 0] / (2 * s)  # (S.3)
-    value = add_penalty(w[:weights], grad, penalty[L1, layer], l2)
-    step(network[RULE], settings, rate, w, grad, first[here], second[here])
-    return value
+    X: Dense,
+    following: Any,
+    tables: Tables,
+    descent: Descent,
+    buffers: Buffers,
+    risk_of: Any,
+    zero_inputs: Any,
+) -> None:
+    """The thread's tiles, and what others have not begun; following are the next rows.
+
+    apart, if the gradients of both halves are there to be added.
+    """
+    n_threads, sums = tables.network[N_THREADS], buffers.sums[thread]
+    grad, halves = sums[0], buffers.halves
+    for turn in range(n_threads):
+        owner = (thread + turn) % n_threads
+        first_tile, last_tile = tables.shares[0, owner], tables.shares[0, owner + 1]
+        i = claim(buffers.claims, owner)
+        while i < last_tile:
+            if zero_inputs is not None and owner == thread:
+                # Where products are short enough to feel it.
+                n_tiles = last_tile - first_tile
+                ask_for_share(tables, X, following, thread, i - first_tile, n_tiles)
+            tile = tables.tiles[i]
+            if apart:
+                here = slice(tile[AT], tile[AT] + tile[SIZE])
+                copy(halves[0, here], grad[: tile[SIZE]])
+                add(grad, halves[1, here])
+            else:
+                tile_gradient(tables, tile, cut, ZERO, buffers.work, zero_inputs, sums)
+            risk_of[cut.size - 1 + i] = change(tables, tile, descent, s, rate, grad)
+            i = claim(buffers.claims, owner)
 
 
 @part
@@ -205,176 +198,75 @@ def epoch(
     first_batch: int,
     last_batch: int,
     order: Any,
-    X: Any,
-    scale: float,
-    y: Any,
-    labels: Any,
-    weight: Any,
-    total_weight: float,
-    layers: Any,
-    tiles: Any,
-    shares: Any,
-    cuts: Any,
-    network: Any,
-    penalty: Any,
-    settings: Any,
+    X: Dense,
+    targets: Targets,
+    tables: Tables,
+    descent: Descent,
     t: int,
-    theta: Any,
-    first: Any,
-    second: Any,
-    work: Any,
-    sums: Any,
-    room: Any,
-    top: Any,
-    risks: Any,
-    totals: Any,
-    barrier: Any,
-    claims: Any,
-    halves: Any,
+    buffers: Buffers,
     zero_inputs: Any,
 ) -> None:
     """The part of one thread in these batches of the epoch.
 
-    total_weight, if not 0, stands for the sum of the weights of a longer batch that
-    these rows belong to.  t counts the optimiser's steps before the first batch.
-    zero_inputs are those of zero_inputs.py, or None: which it is, is compiled in.
+    t counts the optimiser's steps before the first batch.  zero_inputs are those of
+    zero_inputs.py, or None: which it is, is compiled in.
     """
-    room = room[thread]
-    n_threads, capacity = network[N_THREADS], network[CAPACITY]
-    batch_size, half_at = network[BATCH_SIZE], network[HALF_AT]
-    fan_in = layers[0, FAN_IN]
+    network, barrier = tables.network, buffers.barrier
+    n_threads, batch_size = network[N_THREADS], network[BATCH_SIZE]
     for batch in range(first_batch, last_batch):
         rows = order[batch * batch_size : (batch + 1) * batch_size]
-        n = rows.size
-        s = total_weight if total_weight != 0 else sum_of_weights(rows, weight)
+        following = order[(batch + 1) * batch_size : (batch + 2) * batch_size]
+        s = sum_of_weights(rows, targets)
         if s == 0:  # nothing counts, so there is nothing to learn
             continue
         t += 1
-        rate = rate_of_step(network[RULE], settings, t)
+        rate = rate_of_step(network[RULE], descent.settings, t)
         # The last, shorter batch is cut by itself.
-        cut = cuts[0 if n == batch_size else 1]
-        n_chunks = chunks_of(cut, n)
+        cut = tables.cuts[0 if rows.size == batch_size else 1]
+        n_chunks = chunks_of(cut, rows.size)
         cut = cut[: n_chunks + 1]
-        offer(claims, thread, shares[0, thread])
-        risk_of = risks[t & 1]  # what thread 0 has yet to add up is not overwritten
+        offer(buffers.claims, thread, tables.shares[0, thread])
+        # What thread 0 has yet to add up is not overwritten.
+        risk_of = buffers.risks[t & 1]
 
-        # Where the inputs are halved, all sums are made before any of them is used.
-        for stage in range(2 if half_at else 1):
-            summing, using = stage == 0, not half_at or stage == 1
-            # The first half's chunks, then those of the second.
-            n_items = 2 * n_chunks if half_at and summing else n_chunks
-            first_item = thread * n_items // n_threads
-            last_item = (thread + 1) * n_items // n_threads
-            for i in range(first_item, last_item):
-                chunk = i if i < n_chunks else i - n_chunks
-                start, stop = cut[chunk], cut[chunk + 1]
-                who = rows[start:stop]
-                if summing:
-                    first_layer(
-                        network,
-                        layers,
-                        theta,
-                        work,
-                        X,
-                        scale,
-                        who,
-                        start,
-                        half_at if i >= n_chunks else ZERO,
-                        half_at if half_at and i < n_chunks else fan_in,
-                        room,
-                        zero_inputs,
-                        chunk,
-                        thread,
-                    )
-                if using:
-                    if half_at:
-                        add_second_half(network, layers, work, start, stop - start)
-                    risk_of[chunk] = through_the_network(
-                        network,
-                        layers,
-                        theta,
-                        work,
-                        room,
-                        top,
-                        who,
-                        start,
-                        y,
-                        labels,
-                        weight,
-                        s,
-                    )
-                    if zero_inputs is not None:
-                        pack_gradient(
-                            layers[0], work, capacity, start, stop, zero_inputs
-                        )
-            if not meet(barrier, n_threads):
-                return
+        if not forth_and_back(
+            thread,
+            rows,
+            cut,
+            s,
+            X,
+            targets,
+            tables,
+            descent.theta,
+            buffers,
+            risk_of,
+            zero_inputs,
+        ):
+            return
 
         # Of 2, 4, 8 .. chunks the root of the tree (S.2) adds the two halves.
         apart = network[APART] and n_chunks > 1 and n_chunks & (n_chunks - 1) == 0
         if apart:
-            for i in range(shares[1, thread], shares[1, thread + 1]):
-                half, tile = i // tiles.shape[0], tiles[i % tiles.shape[0]]
-                begin = half * (n_chunks // 2)
-                its_cut = cut[begin : begin + n_chunks // 2 + 1]
-                tile_gradient(
-                    layers,
-                    tile,
-                    its_cut,
-                    begin,
-                    work,
-                    capacity,
-                    zero_inputs,
-                    sums[thread],
-                )
-                half_grad = halves[half, tile[AT] : tile[AT] + tile[SIZE]]
-                copy(sums[thread, 0], half_grad)
+            gradients_of_halves(thread, cut, tables, buffers, zero_inputs)
             if not meet(barrier, n_threads):
                 return
 
-        following = order[(batch + 1) * batch_size : (batch + 2) * batch_size]
-        for turn in range(n_threads):
-            owner = (thread + turn) % n_threads
-            first_tile, last_tile = shares[0, owner], shares[0, owner + 1]
-            i = claim(claims, owner)
-            while i < last_tile:
-                if zero_inputs is not None and owner == thread:
-                    # Where products are short enough to feel it.
-                    n_tiles = last_tile - first_tile
-                    ask_for_share(
-                        network, layers, X, following, thread, i - first_tile, n_tiles
-                    )
-                tile, grad = tiles[i], sums[thread, 0]
-                if apart:
-                    here = slice(tile[AT], tile[AT] + tile[SIZE])
-                    copy(halves[0, here], grad[: tile[SIZE]])
-                    add(grad, halves[1, here])
-                else:
-                    tile_gradient(
-                        layers,
-                        tile,
-                        cut,
-                        ZERO,
-                        work,
-                        capacity,
-                        zero_inputs,
-                        sums[thread],
-                    )
-                risk_of[n_chunks + i] = change(
-                    network,
-                    layers,
-                    tile,
-                    penalty,
-                    s,
-                    settings,
-                    rate,
-                    theta,
-                    grad,
-                    first,
-                    second,
-                )
-                i = claim(claims, owner)
+        change_tiles(
+            thread,
+            cut,
+            apart,
+            s,
+            rate,
+            X,
+            following,
+            tables,
+            descent,
+            buffers,
+            risk_of,
+            zero_inputs,
+        )
         if not meet(barrier, n_threads):
             return
         if thread == 0:
-            add_up(totals, risk_of, n_chunks + tiles.shape[0], n)
+            n_risks = n_chunks + tables.tiles.shape[0]
+            add_up(buffers.totals, risk_of, n_risks, rows.size)

@@ -4,7 +4,7 @@ X is told in four integers, so one compiled kernel serves every dtype and read-o
 flag, and nothing of X is copied or converted but the rows of one batch.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,13 @@ DTYPES = ("float32", "float64", "uint8")
 ASKED_FROM_BYTES = 512
 # One number of each, as compiled code wants a type.
 FLOAT32, FLOAT64, UINT8 = np.float32(0), np.float64(0), np.uint8(0)
+
+
+class Dense(NamedTuple):
+    """A dense X as kernels are told of it: they see scale * X."""
+
+    described: Any  # by four integers
+    scale: float
 
 
 def describe(X: Any) -> Any:
@@ -57,12 +64,12 @@ def _copy(
 
 
 @part
-def gather(X: Any, scale: float, rows: Any, first: int, last: int, out: Any) -> None:
+def gather(X: Dense, rows: Any, first: int, last: int, out: Any) -> None:
     """out[i] = scale * X[rows[i]] in the columns from first to last, in out's type."""
-    factor, dtype = out.dtype.type(scale), X[DTYPE]
+    factor, dtype = out.dtype.type(X.scale), X.described[DTYPE]
     if dtype == 0:
-        _copy(FLOAT32, X, factor, rows, first, last, out)
+        _copy(FLOAT32, X.described, factor, rows, first, last, out)
     elif dtype == 1:
-        _copy(FLOAT64, X, factor, rows, first, last, out)
+        _copy(FLOAT64, X.described, factor, rows, first, last, out)
     else:
-        _copy(UINT8, X, factor, rows, first, last, out)
+        _copy(UINT8, X.described, factor, rows, first, last, out)

@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 
 from mlproof.engines.compiled import barrier
-from mlproof.engines.compiled.batch_columns import NO_SLOT, STEPS_DONE
-from mlproof.engines.compiled.plan import Table
+from mlproof.engines.compiled.batch_columns import CSR, NO_SLOT, STEPS_DONE, Columns
 from mlproof.engines.compiled.sparse_epoch import close_ledger
 from mlproof.engines.compiled.sparse_rows import NOTHING_YET
 from mlproof.engines.compiled.team import Team
@@ -29,48 +28,34 @@ class Ledger:
     """
 
     def __init__(
-        self, indptr: Table, n_columns: int, rows: int, n_threads: int, dtype: Any
+        self, X: CSR, n_columns: int, rows: int, n_threads: int, dtype: Any
     ) -> None:
-        n_entries = int(np.sort(np.diff(indptr))[::-1][:rows].sum())
+        n_entries = int(np.sort(np.diff(X.indptr))[::-1][:rows].sum())
         n_own = -(-n_columns // n_threads)
         n_slots = min(n_entries, n_own)
-        self._marks = np.full((n_threads, n_own, 2), (NO_SLOT, 0), dtype=np.int32)
-        self._touched = np.empty((n_threads, n_slots), dtype=np.int32)
-        self._starts = np.zeros((n_threads, n_slots + 1), dtype=np.int64)
-        self._met = np.empty((n_threads, n_entries, 2), dtype=np.int32)
-        self._met_values = np.empty((n_threads, n_entries), dtype=dtype)
-        self._members = np.empty((n_threads, n_entries), dtype=np.int32)
-        self._values = np.empty((n_threads, n_entries), dtype=dtype)
-        self._counters = np.zeros((n_threads, COUNTERS_APART), dtype=np.int64)
-        self._owed = np.zeros((n_threads, n_own))
         shape = n_threads, STEPS + 1, len(NOTHING_YET)
-        self._lines = vector(math.prod(shape), np.float64).reshape(shape)
+        self.columns = Columns(
+            marks=np.full((n_threads, n_own, 2), (NO_SLOT, 0), dtype=np.int32),
+            touched=np.empty((n_threads, n_slots), dtype=np.int32),
+            starts=np.zeros((n_threads, n_slots + 1), dtype=np.int64),
+            met=np.empty((n_threads, n_entries, 2), dtype=np.int32),
+            met_values=np.empty((n_threads, n_entries), dtype=dtype),
+            members=np.empty((n_threads, n_entries), dtype=np.int32),
+            values=np.empty((n_threads, n_entries), dtype=dtype),
+            counters=np.zeros((n_threads, COUNTERS_APART), dtype=np.int64),
+            owed=np.zeros((n_threads, n_own)),
+            lines=vector(math.prod(shape), np.float64).reshape(shape),
+        )
         self._settled_by_block = np.zeros(min(BLOCKS, n_columns))
         self._begin()
 
     def _begin(self) -> None:
-        self._counters[:, STEPS_DONE] = 0
-        self._lines[:] = NOTHING_YET
-
-    @property
-    def buffers(self) -> tuple[Any, ...]:
-        """The last arguments of the kernel."""
-        return (
-            self._marks,
-            self._touched,
-            self._starts,
-            self._met,
-            self._met_values,
-            self._members,
-            self._values,
-            self._counters,
-            self._owed,
-            self._lines,
-        )
+        self.columns.counters[:, STEPS_DONE] = 0
+        self.columns.lines[:] = NOTHING_YET
 
     @property
     def steps_left(self) -> int:
-        return STEPS - int(self._counters[0, STEPS_DONE])
+        return STEPS - int(self.columns.counters[0, STEPS_DONE])
 
     def close(self, mode: int, W: Array, V: Array, team: Team) -> float:
         """Bring every row up to date and begin anew; what the penalty of all rows was.
@@ -79,16 +64,7 @@ class Ledger:
         that of the first layer's weights in all steps since the ledger was opened,
         each times the examples of its batch, but for what the kernel has counted.
         """
-        arguments = (
-            self._marks,
-            self._owed,
-            self._lines,
-            self._counters,
-            self._settled_by_block,
-        )
-        team.run(
-            lambda thread: close_ledger(thread, team.n_threads, mode, W, V, *arguments),
-            barrier.new(),
-        )
+        arguments = team.n_threads, mode, W, V, self.columns, self._settled_by_block
+        team.run(lambda thread: close_ledger(thread, *arguments), barrier.new())
         self._begin()
         return float(self._settled_by_block.sum())

@@ -3,15 +3,15 @@
 from typing import Any
 
 from mlproof.engines.compiled.data import Data
-from mlproof.engines.compiled.epoch import RISK, epoch
+from mlproof.engines.compiled.epoch import epoch
 from mlproof.engines.compiled.ledger import Ledger
 from mlproof.engines.compiled.plan import Table
 from mlproof.engines.compiled.sparse_epoch import sparse_epoch
 from mlproof.engines.compiled.sparse_rows import DEFERRED, EVERY_ROW
 from mlproof.engines.compiled.state import State, penalty_table
 from mlproof.engines.compiled.team import Team
-from mlproof.engines.compiled.update import DESCEND, MOMENTUM
-from mlproof.engines.compiled.workspace import Workspace
+from mlproof.engines.compiled.update import DESCEND, MOMENTUM, Descent
+from mlproof.engines.compiled.workspace import RISK, Workspace
 from mlproof.functions import Array
 from mlproof.parameters import zeros_like
 from mlproof.penalties import Penalty, no_penalty
@@ -36,39 +36,26 @@ class DensePass:
         cuts: Table,
         *,
         total_weight: float = 0.0,
-        others: tuple[Any, ...] = (),
     ) -> None:
         self.workspace, self.theta = workspace, theta
-        self._before = (
-            *data.arguments,
-            total_weight,
-            *workspace.tables(rule, batch_size, cuts),
-            penalty_table(penalty),
-        )
-        others = others or (
-            workspace.claims,
-            workspace.halves,
-            workspace.zero_inputs,
-        )
-        self._after = *workspace.buffers, *others
+        self._penalty = penalty_table(penalty)
+        targets = data.targets._replace(total_weight=total_weight)
+        self._what = data.X, targets, workspace.tables(rule, batch_size, cuts)
 
     def begin(self, order: Table, state: State) -> None:
         """Go through these rows next, with the optimiser as it now is."""
-        self._order, self._state = order, state
+        moments = state.first, state.second
+        self._descent = Descent(self.theta, *moments, state.settings, self._penalty)
+        self._order, self._t = order, state.t
 
     def arguments(self, steps: int) -> tuple[Any, ...]:
         """Those after the thread and the batches; so many steps have been made."""
-        state = self._state
-        return (
-            self._order,
-            *self._before,
-            state.settings,
-            state.t + steps,
-            self.theta,
-            state.first,
-            state.second,
-            *self._after,
-        )
+        so_far = self._descent, self._t + steps
+        return self._order, *self._what, *so_far, self.workspace.buffers, *self._last
+
+    @property
+    def _last(self) -> tuple[Any, ...]:
+        return (self.workspace.zero_inputs,)
 
     def most_batches(self) -> int:
         """How many batches can be asked for now."""
@@ -100,9 +87,7 @@ class SparsePass(DensePass):
         self._without_momentum = rule == DESCEND
         if self._without_momentum:
             rule, self._velocity = MOMENTUM, zeros_like(theta)
-        others = mode, *ledger.buffers
-        arguments = workspace, data, rule, penalty, theta, batch_size, cuts
-        super().__init__(*arguments, others=others)
+        super().__init__(workspace, data, rule, penalty, theta, batch_size, cuts)
         self._mode, self._ledger, self._team = mode, ledger, team
         owes_penalty = penalty != no_penalty(len(penalty.l1))
         self._owes = mode == DEFERRED or (mode != EVERY_ROW and owes_penalty)
@@ -111,6 +96,10 @@ class SparsePass(DensePass):
         if self._without_momentum:
             state = state._replace(rule=MOMENTUM, first=self._velocity)
         super().begin(order, state)
+
+    @property
+    def _last(self) -> tuple[Any, ...]:
+        return self._mode, self._ledger.columns
 
     def most_batches(self) -> int:
         if self._ledger.steps_left == 0:
@@ -125,6 +114,6 @@ class SparsePass(DensePass):
         units = self.workspace.plan.units
         size = units[0] * units[1]
         W = self.theta[:size].reshape(units[:2])
-        V = self._state.first[:size].reshape(units[:2])
+        V = self._descent.first[:size].reshape(units[:2])
         settled = self._ledger.close(self._mode, W, V, self._team)
-        self.workspace.totals[RISK] += settled
+        self.workspace.buffers.totals[RISK] += settled

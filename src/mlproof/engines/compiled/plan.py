@@ -13,6 +13,7 @@ R is the capacity, the most rows that are worked on together.
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -80,6 +81,16 @@ def half_of(units: tuple[int, ...], rows: int, effort: Array) -> int:
     middle = int(np.searchsorted(done, done[-1] / 2))
     most = (d - 1) // HALVES_ALIGNED
     return min(max(round(middle / HALVES_ALIGNED), 1), most) * HALVES_ALIGNED
+
+
+class Tables(NamedTuple):
+    """What describes the network, the optimiser and the batches to a kernel."""
+
+    layers: Table
+    tiles: Table
+    shares: Table  #  which tiles are whose; whose halves of their gradients
+    cuts: Table  #    where the chunks begin of a batch, and of the last, shorter one
+    network: Table
 
 
 @dataclass(frozen=True)

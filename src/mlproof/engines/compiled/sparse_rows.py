@@ -14,7 +14,7 @@ was in these steps is told then, too, from what the row was before them (O.5).
 import math
 from typing import Any
 
-from mlproof.engines.compiled.batch_columns import STEPS_DONE
+from mlproof.engines.compiled.batch_columns import CSR, STEPS_DONE, Columns
 from mlproof.engines.compiled.machine import address_of
 from mlproof.engines.compiled.toolchain import part
 from mlproof.engines.compiled.update import (
@@ -39,15 +39,13 @@ EVERY_ROW, DEFERRED, TOUCHED_ONLY = range(3)
 
 
 @part
-def forwards_sparse(
-    who: Any, indptr: Any, indices: Any, data: Any, W: Any, b: Any, A: Any
-) -> None:
+def forwards_sparse(X: CSR, who: Any, W: Any, b: Any, A: Any) -> None:
     """A = X W + b for the sparse rows of these numbers  (D.1)."""
-    x, columns, size = address_of(data), address_of(indices), data.itemsize
+    x, columns, size = address_of(X.data), address_of(X.indices), b.itemsize
     for i in range(who.size):
-        e = indptr[who[i]]
-        n, row = indptr[who[i] + 1] - e, address_of(A) + i * b.size * size
-        at = columns + e * indices.itemsize
+        e = X.indptr[who[i]]
+        n, row = X.indptr[who[i] + 1] - e, address_of(A) + i * b.size * size
+        at = columns + e * X.indices.itemsize
         weighted_rows(address_of(b), x + e * size, at, n, W, row)
 
 
@@ -140,10 +138,10 @@ def change_row(
 
 
 @part
-def owe(l1: float, l2: float, ledger: Any, counters: Any) -> None:
+def owe(l1: float, l2: float, own: Columns) -> None:
     """Count the penalty of the step to come, times the examples of its batch  (O.5)."""
-    for earlier in range(counters[STEPS_DONE] + 1):
-        line = ledger[earlier]
+    for earlier in range(own.counters[STEPS_DONE] + 1):
+        line = own.lines[earlier]
         a, b = line[W_W], line[W_V]
         line[OWES_WW] += l2 * a * a
         line[OWES_WV] += 2 * l2 * a * b
@@ -152,12 +150,12 @@ def owe(l1: float, l2: float, ledger: Any, counters: Any) -> None:
 
 
 @part
-def pass_step(M: Any, ledger: Any, counters: Any) -> None:
+def pass_step(M: Any, own: Columns) -> None:
     """Put one step's matrix before the product of those since each earlier step."""
-    done = counters[STEPS_DONE]
+    done = own.counters[STEPS_DONE]
     for earlier in range(done + 1):
-        line = ledger[earlier]
+        line = own.lines[earlier]
         a, b, c, d = line[W_W], line[W_V], line[V_W], line[V_V]
         line[W_W], line[W_V] = M[0] * a + M[1] * c, M[0] * b + M[1] * d
         line[V_W], line[V_V] = M[2] * a + M[3] * c, M[2] * b + M[3] * d
-    counters[STEPS_DONE] = done + 1
+    own.counters[STEPS_DONE] = done + 1

@@ -4,8 +4,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mlproof.engines.compiled.epoch import ALPHA, L1, L2
-from mlproof.engines.compiled.update import ADAM, DESCEND, MOMENTUM, NESTEROV
+from mlproof.engines.compiled.update import (
+    ADAM,
+    ALPHA,
+    DESCEND,
+    L1,
+    L2,
+    MOMENTUM,
+    NESTEROV,
+)
 from mlproof.functions import Array
 from mlproof.optimizers import SGD, Adam, Optimizer
 from mlproof.penalties import Penalty
@@ -42,7 +49,7 @@ class State(NamedTuple):
 
 
 def penalty_table(penalty: Penalty) -> Array:
-    """The rows that epoch.py names: l1 and l2 of each layer, and alpha."""
+    """The rows that update.py names: l1 and l2 of each layer, and alpha."""
     rows = np.zeros((3, len(penalty.l1)))
     rows[L1], rows[L2], rows[ALPHA, 0] = penalty.l1, penalty.l2, penalty.alpha
     return rows

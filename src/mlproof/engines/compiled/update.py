@@ -6,10 +6,12 @@ chunks.py, so that the bits are the same too.
 """
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlproof.engines.compiled.machine import ZERO, view
 from mlproof.engines.compiled.plan import (
+    AT,
+    CAPACITY,
     FAN_IN,
     FAN_OUT,
     FIRST,
@@ -17,15 +19,31 @@ from mlproof.engines.compiled.plan import (
     LAST,
     LAYER,
     OUT_AT,
+    RULE,
+    SIZE,
+    Tables,
 )
 from mlproof.engines.compiled.products import biases_gradient, weights_gradient
 from mlproof.engines.compiled.toolchain import part
 from mlproof.engines.compiled.zero_inputs import weights_gradient_marked
+from mlproof.functions import Array
 
 # What becomes of the gradient.
 KEEP, DESCEND, MOMENTUM, NESTEROV, ADAM = range(5)
 # Where the numbers of the optimiser stand in its settings.
 RATE, DECAY_1, DECAY_2, EPSILON = range(4)
+# The rows of penalty, a column for each layer; alpha stands in the first column.
+L1, L2, ALPHA = range(3)
+
+
+class Descent(NamedTuple):
+    """What is changed, and how; first and second are as theta, or have no elements."""
+
+    theta: Array
+    first: Array  #     velocities, or first moments
+    second: Array  #    second moments
+    settings: Array  #  (4,)
+    penalty: Array  #   (3, n_layers)
 
 
 @part
@@ -42,26 +60,26 @@ def copy(source: Any, target: Any) -> None:
 
 @part
 def tile_gradient(
-    layers: Any,
+    tables: Tables,
     tile: Any,
-    cuts: Any,
+    cut: Any,
     first_chunk: int,
     work: Any,
-    capacity: int,
     zero_inputs: Any,
     sums: Any,
 ) -> None:
     """The gradient of a tile, added up over the chunks, in the first row of sums.
 
-    cuts are where the chunks from first_chunk on begin, and zero_inputs what passes
-    over the zeros of the first layer's inputs, or None.
+    cut is where the chunks from first_chunk on begin, and zero_inputs what passes over
+    the zeros of the first layer's inputs, or None.
     """
-    layer, first = layers[tile[LAYER]], tile[FIRST]
+    layer, first = tables.layers[tile[LAYER]], tile[FIRST]
+    capacity = tables.network[CAPACITY]
     fan_in, fan_out = layer[FAN_IN], layer[FAN_OUT]
     last = min(tile[LAST], fan_in)
     height = ZERO
-    for chunk in range(cuts.size - 1):
-        start, rows = cuts[chunk], cuts[chunk + 1] - cuts[chunk]
+    for chunk in range(cut.size - 1):
+        start, rows = cut[chunk], cut[chunk + 1] - cut[chunk]
         G = view(work, layer[OUT_AT] * capacity + start * fan_out, rows, fan_out)
         if first < last:
             H = view(work, layer[IN_AT] * capacity + start * fan_in, rows, fan_in)
@@ -143,3 +161,20 @@ def step(
             first[i] = decay_1 * first[i] + rest_1 * g
             second[i] = decay_2 * second[i] + rest_2 * (g * g)
             w[i] -= eta * first[i] / (math.sqrt(second[i]) + epsilon)  # (O.3)
+
+
+@part
+def change(
+    tables: Tables, tile: Any, descent: Descent, s: float, rate: float, grad: Any
+) -> Any:
+    """Add the penalty's gradient to that of a tile and step; the penalty's value."""
+    here, layer = slice(tile[AT], tile[AT] + tile[SIZE]), tile[LAYER]
+    w, penalty = descent.theta[here], descent.penalty
+    # The biases at the end are left out.
+    inputs = min(tile[LAST], tables.layers[layer, FAN_IN]) - tile[FIRST]
+    weights = w[: inputs * tables.layers[layer, FAN_OUT]]
+    l2 = penalty[L2, layer] + penalty[ALPHA, 0] / (2 * s)  # (S.3)
+    value = add_penalty(weights, grad, penalty[L1, layer], l2)
+    first, second = descent.first[here], descent.second[here]
+    step(tables.network[RULE], descent.settings, rate, w, grad, first, second)
+    return value

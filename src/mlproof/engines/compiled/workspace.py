@@ -1,16 +1,33 @@
 """What the kernels need besides theta and the examples: allocated once, then reused."""
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from mlproof.deep import Network
 from mlproof.engines.compiled import barrier, claims, units
-from mlproof.engines.compiled.plan import SIZE, Plan, Table
+from mlproof.engines.compiled.plan import SIZE, Plan, Table, Tables
 from mlproof.engines.compiled.zero_inputs import ZeroInputs
 from mlproof.functions import Array
 from mlproof.parameters import vector
+
+# What an epoch adds up: risk times rows, rows, and steps of the optimiser.
+RISK, ROWS, STEPS = range(3)
+
+
+class Buffers(NamedTuple):
+    """What a kernel writes to."""
+
+    work: Array  #    the matrices that plan.py names, one after the other
+    sums: Array  #    (n_threads, .., ..)  of a tile, that wait for their partners
+    halves: Array  #  (2, n_theta)  the gradients of both halves of a batch, or nothing
+    room: Array  #    (n_threads, ..)  what a thread copies from a layer for a product
+    top: Table  #     (n,)  each row's largest logit
+    risks: Array  #   (2, ..)  of chunks and tiles, in turn for every second batch
+    totals: Array  #  (3,)
+    barrier: Table
+    claims: Table
 
 
 class Workspace:
@@ -37,24 +54,26 @@ class Workspace:
         # The sums of a tile that wait for their partners in the tree, for each thread.
         height = n_chunks.bit_length() + 1
         tile_size = max(int(plan.tiles[:, SIZE].max()), plan.units[1])
-        self._work = vector(plan.columns * rows, dtype)
         shape = n_threads, height, tile_size
-        self._sums = vector(math.prod(shape), dtype).reshape(shape)
-        # The gradients of both halves of a batch, where threads exchange them.
+        # Threads exchange gradients of halves where that is less than what they are of.
         n_theta = int(plan.tiles[:, SIZE].sum()) if self._apart else 0
-        self.halves = self._matrix(2, n_theta)
-        # For each thread, what it copies from a layer for a product.
-        self._room = self._matrix(n_threads, plan.room)
+        self.buffers = Buffers(
+            work=vector(plan.columns * rows, dtype),
+            sums=vector(math.prod(shape), dtype).reshape(shape),
+            halves=self._matrix(2, n_theta),
+            room=self._matrix(n_threads, plan.room),
+            top=np.empty(rows, dtype=np.int64),
+            risks=np.zeros((2, n_chunks + len(plan.tiles))),
+            totals=np.zeros(3),
+            barrier=barrier.new(),
+            claims=claims.new(n_threads),
+        )
         self.zero_inputs = (
             ZeroInputs.of(plan, dtype, rows, n_chunks, n_threads)
             if plan.marked
             else None
         )
-        self._top = np.empty(rows, dtype=np.int64)
-        self._risks = np.zeros((2, n_chunks + len(plan.tiles)))
         self._cuts: dict[tuple[int, ...], Table] = {}
-        self.totals = np.zeros(3)
-        self.barrier, self.claims = barrier.new(), claims.new(n_threads)
 
     def _matrix(self, rows: int, columns: int) -> Array:
         return vector(rows * columns, self.dtype).reshape(rows, columns)
@@ -69,7 +88,7 @@ class Workspace:
             self._cuts[lengths] = table(*(self.plan.cuts(length) for length in lengths))
         return self._cuts[lengths]
 
-    def tables(self, rule: int, batch_size: int, cuts: Table) -> tuple[Table, ...]:
+    def tables(self, rule: int, batch_size: int, cuts: Table) -> Tables:
         """What describes the network, the rule and the batches to a kernel."""
         description = (
             self._activation,
@@ -83,25 +102,12 @@ class Workspace:
             self._apart,
             self.plan.half_at,
         )
-        return (
+        return Tables(
             self.plan.layers,
             self.plan.tiles,
             self._shares,
             cuts,
             np.array(description, dtype=np.int64),
-        )
-
-    @property
-    def buffers(self) -> tuple[Array, ...]:
-        """What a kernel writes to."""
-        return (
-            self._work,
-            self._sums,
-            self._room,
-            self._top,
-            self._risks,
-            self.totals,
-            self.barrier,
         )
 
 

@@ -18,12 +18,14 @@ from mlproof.engines.compiled.nonzeros import (
     panels,
 )
 from mlproof.engines.compiled.plan import (
+    CAPACITY,
     FAN_OUT,
     OUT_AT,
     WORD,
     WORDS_OF_CHUNK,
     Plan,
     Table,
+    Tables,
 )
 from mlproof.engines.compiled.toolchain import part
 from mlproof.functions import Array
@@ -94,12 +96,13 @@ def forwards_marked(
 
 @part
 def pack_gradient(
-    layer: Any, work: Any, capacity: int, start: int, stop: int, zero_inputs: Any
+    tables: Tables, work: Any, start: int, stop: int, zero_inputs: Any
 ) -> None:
     """Copy the gradient of a chunk to where those of all tiles read it."""
     packed = row_address(zero_inputs.packed_gradient, start)
-    rows, fan_out = stop - start, layer[FAN_OUT]
-    G = view(work, layer[OUT_AT] * capacity + start * fan_out, rows, fan_out)
+    rows, fan_out = stop - start, tables.layers[0, FAN_OUT]
+    at = tables.layers[0, OUT_AT] * tables.network[CAPACITY]
+    G = view(work, at + start * fan_out, rows, fan_out)
     for panel in range(panels(fan_out, G.itemsize)):
         begin, _ = panel_bytes(panel, fan_out, G.itemsize)
         pack(G, panel, ZERO, rows, packed + begin * rows)
