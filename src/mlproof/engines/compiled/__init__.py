@@ -6,8 +6,8 @@ threads.  From above:
     this file                     takes an engine's orders
     team, barrier, claims         keep the threads together, and share out tiles
     epoch, sparse_epoch           go through the batches
-    chunk, first_layer,           take a chunk through the network, and pass over inputs
-      zero_inputs                   that are 0
+    chunk                         takes a chunk through the network
+    first_layer, zero_inputs      share out the inputs, and pass over those that are 0
     gather, products, units       work on the rows of a chunk
     update, sparse_rows,          work on a tile of theta, or on rows of it
       batch_columns
