@@ -8,7 +8,7 @@ than theta, a step between makes the gradient of each half of the chunks, by the
 that have it in their caches.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlproof.engines.compiled.barrier import meet
 from mlproof.engines.compiled.chunk import through_the_network
@@ -30,6 +30,7 @@ from mlproof.engines.compiled.plan import (
     N_THREADS,
     RULE,
     SIZE,
+    Table,
     Tables,
 )
 from mlproof.engines.compiled.toolchain import kernel, part
@@ -43,6 +44,18 @@ from mlproof.engines.compiled.update import (
 )
 from mlproof.engines.compiled.workspace import RISK, ROWS, STEPS, Buffers
 from mlproof.engines.compiled.zero_inputs import pack_gradient
+from mlproof.functions import Array
+
+
+class Batch(NamedTuple):
+    """The examples of a batch, and what is the same for all its chunks and tiles."""
+
+    rows: Table
+    cut: Table  #    where its chunks begin, and its end
+    s: float  #      the sum of its weights
+    rate: float  #   that of this step
+    risks: Array  #  of its chunks, and of the penalty of each tile
+    following: Table  # the rows of the next batch
 
 
 @part
@@ -70,20 +83,18 @@ def chunks_of(cut: Any, n: int) -> Any:
 @part
 def forth_and_back(
     thread: int,
-    rows: Any,
-    cut: Any,
-    s: float,
+    batch: Batch,
     X: Dense,
     targets: Targets,
     tables: Tables,
     theta: Any,
     buffers: Buffers,
-    risk_of: Any,
     zero_inputs: Any,
 ) -> Any:
-    """A thread's chunks of these rows to their gradients; False if others are gone."""
+    """A thread's chunks to their gradients; False if the others are gone."""
     n_threads, half_at = tables.network[N_THREADS], tables.network[HALF_AT]
-    fan_in, n_chunks = tables.layers[0, FAN_IN], cut.size - 1
+    fan_in, cut = tables.layers[0, FAN_IN], batch.cut
+    n_chunks = cut.size - 1
     work, room = buffers.work, buffers.room[thread]
     # Where the inputs are halved, all sums are made before any of them is used.
     for stage in range(2 if half_at else 1):
@@ -95,7 +106,7 @@ def forth_and_back(
         for i in range(first_item, last_item):
             chunk = i if i < n_chunks else i - n_chunks
             start, stop = cut[chunk], cut[chunk + 1]
-            who = rows[start:stop]
+            who = batch.rows[start:stop]
             if summing:
                 first_layer(
                     tables,
@@ -114,8 +125,8 @@ def forth_and_back(
             if using:
                 if half_at:
                     add_second_half(tables, work, start, stop - start)
-                top = buffers.top
-                risk_of[chunk] = through_the_network(
+                top, s = buffers.top, batch.s
+                batch.risks[chunk] = through_the_network(
                     tables, theta, work, room, top, who, start, targets, s
                 )
                 if zero_inputs is not None:
@@ -127,7 +138,7 @@ def forth_and_back(
 
 @part
 def gradients_of_halves(
-    thread: int, cut: Any, tables: Tables, buffers: Buffers, zero_inputs: Any
+    thread: int, cut: Table, tables: Tables, buffers: Buffers, zero_inputs: Any
 ) -> None:
     """What either half of the chunks adds to the gradient of a thread's tiles."""
     tiles, shares, sums = tables.tiles, tables.shares, buffers.sums[thread]
@@ -143,22 +154,19 @@ def gradients_of_halves(
 @part
 def change_tiles(
     thread: int,
-    cut: Any,
+    batch: Batch,
     apart: Any,
-    s: float,
-    rate: float,
     X: Dense,
-    following: Any,
     tables: Tables,
     descent: Descent,
     buffers: Buffers,
-    risk_of: Any,
     zero_inputs: Any,
 ) -> None:
-    """The thread's tiles, and what others have not begun; following are the next rows.
+    """The thread's tiles, and what others have not begun.
 
     apart, if the gradients of both halves are there to be added.
     """
+    cut, s, rate = batch.cut, batch.s, batch.rate
     n_threads, sums = tables.network[N_THREADS], buffers.sums[thread]
     grad, halves = sums[0], buffers.halves
     for turn in range(n_threads):
@@ -169,7 +177,8 @@ def change_tiles(
             if zero_inputs is not None and owner == thread:
                 # Where products are short enough to feel it.
                 n_tiles = last_tile - first_tile
-                ask_for_share(tables, X, following, thread, i - first_tile, n_tiles)
+                of_it = i - first_tile
+                ask_for_share(tables, X, batch.following, thread, of_it, n_tiles)
             tile = tables.tiles[i]
             if apart:
                 here = slice(tile[AT], tile[AT] + tile[SIZE])
@@ -177,7 +186,8 @@ def change_tiles(
                 add(grad, halves[1, here])
             else:
                 tile_gradient(tables, tile, cut, ZERO, buffers.work, zero_inputs, sums)
-            risk_of[cut.size - 1 + i] = change(tables, tile, descent, s, rate, grad)
+            penalty = change(tables, tile, descent, s, rate, grad)
+            batch.risks[cut.size - 1 + i] = penalty
             i = claim(buffers.claims, owner)
 
 
@@ -213,9 +223,9 @@ def epoch(
     """
     network, barrier = tables.network, buffers.barrier
     n_threads, batch_size = network[N_THREADS], network[BATCH_SIZE]
-    for batch in range(first_batch, last_batch):
-        rows = order[batch * batch_size : (batch + 1) * batch_size]
-        following = order[(batch + 1) * batch_size : (batch + 2) * batch_size]
+    for number in range(first_batch, last_batch):
+        rows = order[number * batch_size : (number + 1) * batch_size]
+        following = order[(number + 1) * batch_size : (number + 2) * batch_size]
         s = sum_of_weights(rows, targets)
         if s == 0:  # nothing counts, so there is nothing to learn
             continue
@@ -227,20 +237,12 @@ def epoch(
         cut = cut[: n_chunks + 1]
         offer(buffers.claims, thread, tables.shares[0, thread])
         # What thread 0 has yet to add up is not overwritten.
-        risk_of = buffers.risks[t & 1]
+        risks = buffers.risks[t & 1]
+        batch = Batch(rows, cut, s, rate, risks, following)
 
+        theta = descent.theta
         if not forth_and_back(
-            thread,
-            rows,
-            cut,
-            s,
-            X,
-            targets,
-            tables,
-            descent.theta,
-            buffers,
-            risk_of,
-            zero_inputs,
+            thread, batch, X, targets, tables, theta, buffers, zero_inputs
         ):
             return
 
@@ -251,22 +253,9 @@ def epoch(
             if not meet(barrier, n_threads):
                 return
 
-        change_tiles(
-            thread,
-            cut,
-            apart,
-            s,
-            rate,
-            X,
-            following,
-            tables,
-            descent,
-            buffers,
-            risk_of,
-            zero_inputs,
-        )
+        change_tiles(thread, batch, apart, X, tables, descent, buffers, zero_inputs)
         if not meet(barrier, n_threads):
             return
         if thread == 0:
             n_risks = n_chunks + tables.tiles.shape[0]
-            add_up(buffers.totals, risk_of, n_risks, rows.size)
+            add_up(buffers.totals, risks, n_risks, rows.size)
