@@ -70,17 +70,20 @@ def in_time(capfd: pytest.CaptureFixture[str]) -> Callable[..., Any]:
     return call
 
 
-@pytest.mark.parametrize("n_threads", [1, 2, 3, 8])
+# On a core that others need, eight take seconds to meet so often.
+@pytest.mark.parametrize(
+    "n_threads", [1, 2, 3, pytest.param(8, marks=pytest.mark.slow)]
+)
 def test_all_threads_of_a_team_meet(n_threads: int, in_time: Any) -> None:
     team, meeting, ended = Team(n_threads), barrier.new(), {}
 
     def work(thread: int) -> None:
-        ended[thread] = rounds(500, meeting, n_threads)
+        ended[thread] = rounds(2000, meeting, n_threads)
 
     for _ in range(3):
         ended.clear()
         in_time(partial(team.run, work, meeting))
-        assert ended == dict.fromkeys(range(n_threads), 500)
+        assert ended == dict.fromkeys(range(n_threads), 2000)
 
 
 @numba.njit(**OPTIONS)

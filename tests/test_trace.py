@@ -104,7 +104,7 @@ def test_a_step_worked_on_paper() -> None:
         np.testing.assert_allclose(trace[name].value, value, rtol=0, atol=1e-14)
 
 
-@settings(max_examples=10)
+@settings(max_examples=20)
 @given(cases())
 def test_every_network_has_the_gradient_of_the_engine(case: Case) -> None:
     trace = traced(case)
