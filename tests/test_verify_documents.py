@@ -38,9 +38,9 @@ each_mistake = pytest.mark.parametrize(
 )
 
 
-def case(document: str, *values: Any) -> Any:
-    """The parameters of a test of a document."""
-    marks = [pytest.mark.slow] if document in LONG else []
+def case(document: str, *values: Any, slow: bool = False) -> Any:
+    """The parameters of a test of a document; of a long one it is slow."""
+    marks = [pytest.mark.slow] if slow or document in LONG else []
     return pytest.param(document, *values, marks=marks)
 
 
@@ -156,8 +156,7 @@ def test_a_mistake_is_found_where_it_is(mistake: dict[str, Any]) -> None:
 
 def some(documents: Sequence[str], n: int) -> list[Any]:
     """All of them; all but the first so many are slow."""
-    slow = [pytest.param(each, marks=pytest.mark.slow) for each in documents[n:]]
-    return [*documents[:n], *slow]
+    return [case(each, slow=i >= n) for i, each in enumerate(documents)]
 
 
 @pytest.mark.parametrize("document", some(KNOWN, 6))
