@@ -38,8 +38,14 @@ def backwards(G: Array, W: Array, grad_X: Array) -> None:
 
 
 @numba.njit(**OPTIONS)
-def weights_gradient(X: Any, first: int, last: int, G: Any, grad_W: Any) -> None:
-    products.weights_gradient(X, first, last, G, grad_W)
+def weights_gradient_in(
+    X: Any, first: int, last: int, G: Any, grad_W: Any, spare: Any
+) -> None:
+    products.weights_gradient(X, first, last, G, grad_W, spare)
+
+
+def weights_gradient(X: Array, first: int, last: int, G: Array, grad_W: Array) -> None:
+    weights_gradient_in(X, first, last, G, grad_W, np.empty_like(grad_W).ravel())
 
 
 def room_for(W: Array) -> Array:
@@ -61,6 +67,7 @@ def unchanged(around: Array) -> bool:
 SIZES = [
     *((rows, 3, columns) for rows in range(1, 10) for columns in (1, 2, 15, 16, 17)),
     *((5, 4, columns) for columns in range(30, 70)),
+    *((7, 60, columns) for columns in range(1, 10)),
     *((3, depth, 20) for depth in (1, 2, 399, 400, 401, 1203)),
     (50, 784, 100),
     (128, 256, 130),

@@ -27,7 +27,7 @@ LINE = 64
 
 # Numba compiles a function anew for every constant that it is called with, but for one
 # that is a number of NumPy's.
-ZERO, ONE = np.int64(0), np.int64(1)
+ZERO = np.int64(0)
 
 let_others_run = types.ExternalFunction("mlproof_yield", types.int32())
 

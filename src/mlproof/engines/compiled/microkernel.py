@@ -41,6 +41,8 @@ VECTOR_BYTES, REGISTERS = _processor()
 ROWS, VECTORS = 4, 4 if REGISTERS == 32 else 3
 # Whether shorter vectors take less time.
 QUARTERS = VECTOR_BYTES == 64
+# Whether storing a part of a vector takes long, as it does without AVX-512.
+SLOW_MASKS = VECTOR_BYTES < 64
 # A deeper product is made piece by piece: what a piece reads of B stays in the cache.
 DEPTH = 400
 # Where rows of B are long a panel of a piece is copied first, as what lies that far
@@ -78,8 +80,8 @@ class Vectors:
         # Compared as numbers of the same length, which is a mask without AVX-512.
         whole = ir.IntType(8 * self.size)
         lanes = ir.Constant(ir.VectorType(whole, last), list(range(last)))
-        left = builder.sub(columns, I64((n - 1) * self.lanes))
-        left = left if whole == I64 else builder.trunc(left, whole)
+        self.left = builder.sub(columns, I64((n - 1) * self.lanes))
+        left = self.left if whole == I64 else builder.trunc(self.left, whole)
         self.mask = builder.icmp_signed("<", lanes, self.filled(left, last))
 
     def filled(self, value: Any, lanes: int = 0) -> Any:
@@ -119,13 +121,6 @@ class Vectors:
         """A bit for each number of the last vector: whether it is there and not 0."""
         return self.builder.fcmp_unordered("!=", self.load(address)[-1], self.zeros[-1])
 
-    def store(self, values: list[Any], address: Any) -> None:
-        *full, last = self._pointers(address)
-        for value, pointer in zip(values, full, strict=False):
-            self.builder.store(value, pointer, align=self.size)
-        arguments = values[-1], last, I32(self.size), self.mask
-        self._masked("store", ir.VoidType(), arguments)
-
     def begin(self, S: Any, rows: list[tuple[Any, list[Any]]]) -> None:
         """Fill the slots of each row from its address, or with zeros if S is 0."""
         with self.builder.if_else(cgutils.is_null(self.builder, S)) as (zeros, given):
@@ -135,6 +130,39 @@ class Vectors:
             with given:
                 for address, slots in rows:
                     self.keep(self.load(address), slots)
+
+    def end(self, rows: list[tuple[Any, list[Any]]]) -> None:
+        """Store what the slots of each row hold at its address."""
+        places = []
+        for address, slots in rows:
+            *full, last = [self.builder.load(slot) for slot in slots]
+            *pointers, pointer = self._pointers(address)
+            for value, place in zip(full, pointers, strict=True):
+                self.builder.store(value, place, align=self.size)
+            places.append((last, pointer))
+        lanes = self.types[-1].count
+        self._store_last(places, (lanes, lanes // 2) if SLOW_MASKS else ())
+
+    def _store_last(
+        self, places: list[tuple[Any, Any]], lengths: tuple[int, ...]
+    ) -> None:
+        """Store what is there of these vectors; no mask is used for these lengths."""
+        if not lengths:
+            for value, pointer in places:
+                arguments = value, pointer, I32(self.size), self.mask
+                self._masked("store", ir.VoidType(), arguments)
+            return
+        length, *others = lengths
+        lanes = ir.Constant(ir.VectorType(I32, length), list(range(length)))
+        as_long = self.builder.icmp_signed("==", self.left, I64(length))
+        with self.builder.if_else(as_long) as (this_length, another):
+            with this_length:
+                for value, pointer in places:
+                    first = self.builder.shuffle_vector(value, value, lanes)
+                    place = self.builder.bitcast(pointer, first.type.as_pointer())
+                    self.builder.store(first, place, align=self.size)
+            with another:
+                self._store_last(places, tuple(others))
 
     def keep(self, values: list[Any], slots: list[Any]) -> None:
         for value, slot in zip(values, slots, strict=True):
@@ -254,9 +282,8 @@ def _block(
                 for i in range(ROWS):
                     number = vector.number(at(begin[i], A_depth, loop.index))
                     vector.add_products(number, values, sums[i])
-            for i in range(ROWS):
-                values = [builder.load(slot) for slot in sums[i]]
-                vector.store(values, at(C, C_step, row[i]))
+            ends = [at(C, C_step, i) for i in row]
+            vector.end(list(zip(ends, sums, strict=True)))
 
         by_shape(builder, shape, range(1, VECTORS + 1), (3, 4), of)
         return context.get_dummy_value()

@@ -100,8 +100,7 @@ def _panel(
                 vector.add_products(number, values, sums)
                 builder.branch(test)
                 builder.position_at_end(end)
-                values = [builder.load(slot) for slot in sums]
-                vector.store(values, at(C, C_step, row.index))
+                vector.end([(at(C, C_step, row.index), sums)])
 
         by_shape(builder, shape, PANELS, QUARTER_PANELS, of)
         return context.get_dummy_value()

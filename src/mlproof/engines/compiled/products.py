@@ -8,8 +8,8 @@ Each is made by the kernel of microkernel.py.
 
 from typing import Any
 
-from mlproof.engines.compiled.machine import ONE, ZERO, address_of, flat, view
-from mlproof.engines.compiled.microkernel import PACKED_BYTES, product
+from mlproof.engines.compiled.machine import ZERO, address_of, flat, view
+from mlproof.engines.compiled.microkernel import PACKED_BYTES, VECTOR_BYTES, product
 from mlproof.engines.compiled.toolchain import part
 
 
@@ -101,29 +101,30 @@ def backwards(G: Any, W: Any, grad_X: Any, room: Any) -> None:
 
 
 @part
-def weights_gradient(X: Any, first: int, last: int, G: Any, grad_W: Any) -> None:
-    """grad_W = X' G for the inputs from first up to last  (D.4)."""
+def narrow(fan_in: int, fan_out: int, size: int) -> Any:
+    """Whether a row of W is no more than a vector, and one of W' much longer."""
+    return fan_out * size <= VECTOR_BYTES and 2 * fan_out <= fan_in
+
+
+@part
+def weights_gradient(
+    X: Any, first: int, last: int, G: Any, grad_W: Any, spare: Any
+) -> None:
+    """grad_W = X' G for the inputs from first up to last  (D.4).
+
+    spare has as many numbers.
+    """
     rows, fan_in = X.shape
     fan_out, inputs, size = G.shape[1], last - first, X.itemsize
-    X_at = address_of(X) + first * size
-    if fan_out == 1:
-        # The same numbers as grad_W' = G' X, which has full vectors.
-        grad_row, step = view(flat(grad_W), ZERO, ONE, inputs), fan_in * size
-        at = ZERO, ZERO, address_of(G), ZERO, size, X_at, step
-        product(*at, grad_row, rows, ZERO)
+    X_at, X_step = address_of(X) + first * size, fan_in * size
+    G_at, G_step = address_of(G), fan_out * size
+    if narrow(inputs, fan_out, size):
+        # The same numbers as grad_W' = G' X.
+        grad_W_T = view(spare, ZERO, fan_out, inputs)
+        product(ZERO, ZERO, G_at, size, G_step, X_at, X_step, grad_W_T, rows, ZERO)
+        _transpose(grad_W_T, grad_W)
     else:
-        product(
-            ZERO,
-            ZERO,
-            X_at,
-            size,
-            fan_in * size,
-            address_of(G),
-            fan_out * size,
-            grad_W,
-            rows,
-            ZERO,
-        )
+        product(ZERO, ZERO, X_at, size, X_step, G_at, G_step, grad_W, rows, ZERO)
 
 
 @part

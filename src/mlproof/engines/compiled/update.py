@@ -71,7 +71,7 @@ def tile_gradient(
     """The gradient of a tile, added up over the chunks, in the first row of sums.
 
     cut is where the chunks from first_chunk on begin, and zero_inputs what passes over
-    the zeros of the first layer's inputs, or None.
+    the zeros of the first layer's inputs, or None.  Of sums the last row is spare.
     """
     layer, first = tables.layers[tile[LAYER]], tile[FIRST]
     capacity = tables.network[CAPACITY]
@@ -85,7 +85,7 @@ def tile_gradient(
             H = view(work, layer[IN_AT] * capacity + start * fan_in, rows, fan_in)
             grad_W = view(sums[height], ZERO, last - first, fan_out)
             if zero_inputs is None or tile[LAYER] > 0:
-                weights_gradient(H, first, last, G, grad_W)
+                weights_gradient(H, first, last, G, grad_W, sums[height + 1])
             else:
                 weights_gradient_marked(
                     H, first, grad_W, zero_inputs, start, first_chunk + chunk

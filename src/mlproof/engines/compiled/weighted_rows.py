@@ -62,7 +62,7 @@ def _strip(
                 values = vector.load(builder.add(M, at))
                 number = vector.number(builder.add(x, builder.mul(loop.index, size)))
                 vector.add_products(number, values, sums)
-            vector.store([builder.load(slot) for slot in sums], C)
+            vector.end([(C, sums)])
 
         by_shape(builder, shape, range(1, MOST_VECTORS + 1), (), of)
         return context.get_dummy_value()
