@@ -279,6 +279,10 @@ def test_the_markdown_has_a_row_a_case_and_a_cell_a_contestant() -> None:
     assert f"| `two` | a title | 2.00 s | {same} | {same} | rare {same} |" in lines
     assert "| `two` | 1.00 / 2.00 | 1.00 / 2.00 |" in lines
 
+    for who in run["cases"]["two"]["contestants"].values():
+        who["rounds"] *= 7
+    assert "Median of 1 or 7 rounds, with quartiles." in table.markdown(run)
+
 
 @pytest.mark.parametrize(
     ("cores", "said"),

@@ -78,8 +78,16 @@ def _about(results: Mapping[str, Any]) -> str:
         f"{_count(machine['cores'], 'core')}, "
         f"{_count(threads, 'thread')} for everybody; Python {versions['python']}, "
         f"{packages}; {', '.join(versions['blas'])}. "
-        f"Median of {_count(repeats, 'round')}, with quartiles. {meanwhile(results)}"
+        f"Median of {_rounds(results['cases'], repeats)}, with quartiles. "
+        f"{meanwhile(results)}"
     ).strip()
+
+
+def _rounds(cases: Mapping[str, Any], asked: int) -> str:
+    """How many there were: a file may hold cases of several runs."""
+    runs = (who for case in cases.values() for who in case["contestants"].values())
+    *fewer, most = sorted({len(who["rounds"]) for who in runs} or {asked})
+    return "".join(f"{number} or " for number in fewer) + _count(most, "round")
 
 
 def meanwhile(results: Mapping[str, Any]) -> str:

@@ -3,7 +3,6 @@
 from typing import Any
 
 from mlproof.engines.compiled.data import Targets
-from mlproof.engines.compiled.first_layer import spare_at
 from mlproof.engines.compiled.machine import ZERO, view
 from mlproof.engines.compiled.plan import (
     ACTIVATION,
@@ -16,6 +15,7 @@ from mlproof.engines.compiled.plan import (
     OUTPUT,
     W_AT,
     Tables,
+    spare_at,
 )
 from mlproof.engines.compiled.products import backwards, forwards
 from mlproof.engines.compiled.toolchain import part

@@ -21,21 +21,14 @@ from mlproof.engines.compiled.plan import (
     IN_AT,
     N_THREADS,
     OUT_AT,
-    SPARE_AT,
     W_AT,
-    WIDEST,
     Tables,
+    spare_at,
 )
 from mlproof.engines.compiled.products import forwards
 from mlproof.engines.compiled.toolchain import part
 from mlproof.engines.compiled.update import add
 from mlproof.engines.compiled.zero_inputs import forwards_marked
-
-
-@part
-def spare_at(network: Any, start: int) -> Any:
-    """Where a chunk's spare matrix begins in the workspace."""
-    return network[SPARE_AT] * network[CAPACITY] + start * network[WIDEST]
 
 
 @part

@@ -13,13 +13,14 @@ R is the capacity, the most rows that are worked on together.
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from mlproof.engines.chunks import MAX_ROWS, chunks, worth_sharing
 from mlproof.engines.compiled.microkernel import PACKED_BYTES, VECTOR_BYTES
+from mlproof.engines.compiled.toolchain import part
 from mlproof.functions import Array
 from mlproof.parameters import n_theta
 
@@ -210,6 +211,12 @@ def _stretches(begin: int, end: int, fan_out: int) -> list[int]:
     inputs = end - begin
     count = min(max(round(inputs * fan_out / TILE_SIZE), 1), inputs)
     return [begin + (i + 1) * inputs // count for i in range(count)]
+
+
+@part
+def spare_at(network: Any, start: int) -> Any:
+    """Where in the workspace the spare matrix of the rows from start on begins."""
+    return network[SPARE_AT] * network[CAPACITY] + start * network[WIDEST]
 
 
 @lru_cache(maxsize=64)

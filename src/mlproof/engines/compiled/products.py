@@ -12,6 +12,9 @@ from mlproof.engines.compiled.machine import ZERO, address_of, flat, view
 from mlproof.engines.compiled.microkernel import PACKED_BYTES, VECTOR_BYTES, product
 from mlproof.engines.compiled.toolchain import part
 
+# A row of so many bytes is one vector, or half of one of 512 bits.
+NARROW_BYTES = min(VECTOR_BYTES, 32)
+
 
 @part
 def _dot_rows(X: Any, W: Any, b: Any, A: Any) -> None:
@@ -102,8 +105,8 @@ def backwards(G: Any, W: Any, grad_X: Any, room: Any) -> None:
 
 @part
 def narrow(fan_in: int, fan_out: int, size: int) -> Any:
-    """Whether a row of W is no more than a vector, and one of W' much longer."""
-    return fan_out * size <= VECTOR_BYTES and 2 * fan_out <= fan_in
+    """Whether a row of W leaves sums to wait for each other, and one of W' is long."""
+    return fan_out * size <= NARROW_BYTES and 2 * fan_out <= fan_in
 
 
 @part
