@@ -45,7 +45,9 @@ def weights_gradient_in(
 
 
 def weights_gradient(X: Array, first: int, last: int, G: Array, grad_W: Array) -> None:
-    weights_gradient_in(X, first, last, G, grad_W, np.empty_like(grad_W).ravel())
+    spare, around = guarded(1, grad_W.size, grad_W.dtype)
+    weights_gradient_in(X, first, last, G, grad_W, spare[0])
+    assert unchanged(around)
 
 
 def room_for(W: Array) -> Array:

@@ -115,7 +115,7 @@ def weights_gradient(
 ) -> None:
     """grad_W = X' G for the inputs from first up to last  (D.4).
 
-    spare has as many numbers.
+    spare has room for as many numbers as grad_W.
     """
     rows, fan_in = X.shape
     fan_out, inputs, size = G.shape[1], last - first, X.itemsize
