@@ -29,7 +29,7 @@ from mlproof.bench.contestants import (
     pytorch_sparse,
 )
 from mlproof.bench.machine import work_of_others
-from mlproof.bench.measure import Scores, ratio, rest, take_turns
+from mlproof.bench.measure import Scores, error, ratio, rest, take_turns
 from mlproof.bench.tasks import Task
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -150,6 +150,41 @@ def test_everybody_runs_once_and_then_in_turn(monkeypatch: pytest.MonkeyPatch) -
     assert scores.first == {"a": 9, "b": 8}
     assert scores.rounds == {"a": [1, 2], "b": [3, 4]}
     assert scores.skipped == {"c": "not installed"}
+
+
+@pytest.mark.parametrize(
+    ("times", "rounds"),
+    [
+        ([1, 1, 1, 9, 9, 9], 2),
+        ([1, 1.2, 1, 1.2, 1.1, 1.1], 6),  # 0.03 of 1.1 is passed by all of them
+        ([1, 1.2, 1.1, 1.1, 1.1, 1.1], 4),  # the middle half is 1.075 to 1.125
+        ([0, 0, 1, 1, 1, 1], 2),
+    ],
+)
+def test_there_are_more_rounds_while_the_median_is_in_doubt(
+    times: list[float], rounds: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlproof.bench.measure.rest", lambda: None)
+    monkeypatch.setattr("mlproof.bench.measure.SHORTEST", 0)
+    scores = Scores()
+    a, b = scripted("a", [1] * 7, []), scripted("b", [5, *times], [])
+    turns = [turn.over for turn in take_turns([a, b], 2, scores, 6)]
+    assert scores.rounds == {"a": [1] * rounds, "b": times[:rounds]}
+    assert turns == sorted(turns)
+    assert turns[-1] < 1
+
+
+def test_the_error_of_a_median_is_what_medians_differ_by() -> None:
+    drawn = np.random.default_rng(5).normal(2, 0.1, (4000, 101))
+    found = [error(ratio(each, [1.0] * 101), 101) for each in drawn]
+    assert np.mean(found) == pytest.approx(np.median(drawn, axis=1).std(), rel=0.05)
+
+
+def test_nobody_who_can_run_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mlproof.bench.measure.rest", lambda: None)
+    scores = Scores()
+    assert len(list(take_turns([absent("a")], 1, scores, 3))) == 1
+    assert scores.skipped == {"a": "not installed"}
 
 
 def test_the_work_of_others_is_counted_in_the_rounds_only(
@@ -281,7 +316,7 @@ def test_the_markdown_has_a_row_a_case_and_a_cell_a_contestant() -> None:
 
     for who in run["cases"]["two"]["contestants"].values():
         who["rounds"] *= 7
-    assert "Median of 1 or 7 rounds, with quartiles." in table.markdown(run)
+    assert "Median of 1 to 7 rounds, with quartiles." in table.markdown(run)
 
 
 @pytest.mark.parametrize(

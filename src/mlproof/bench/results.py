@@ -19,6 +19,8 @@ UNITS = {
     "first fit": "seconds",
     "memory": "bytes",
 }
+# Where the rounds of a case differ much, there are up to so many times as asked for.
+MOST_TIMES = 3
 # What a file is known by.
 OF_RESULTS = {"date", "machine", "versions", "settings", "cases"}
 OF_A_CASE = {"group", "title", "unit", "contestants", "ratios", "cores_of_others"}
@@ -44,7 +46,9 @@ def measure(cases: Sequence[Case], repeats: int, results: Results) -> Iterator[S
     for i, case in enumerate(cases):
         yield Step(case.name, "getting ready", i)
         contest, scores = case.set_up(), Scores()
-        for turn in take_turns(contest.contestants, repeats, scores):
+        for turn in take_turns(
+            contest.contestants, repeats, scores, MOST_TIMES * repeats
+        ):
             yield Step(case.name, turn.contestant, i + turn.over)
         results["cases"][case.name] = summary(case, contest, scores)
     results["versions"] = versions()  # BLAS has been loaded by now

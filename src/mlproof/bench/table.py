@@ -84,10 +84,11 @@ def _about(results: Mapping[str, Any]) -> str:
 
 
 def _rounds(cases: Mapping[str, Any], asked: int) -> str:
-    """How many there were: a file may hold cases of several runs."""
+    """How many there were: where they differed there are more."""
     runs = (who for case in cases.values() for who in case["contestants"].values())
-    *fewer, most = sorted({len(who["rounds"]) for who in runs} or {asked})
-    return "".join(f"{number} or " for number in fewer) + _count(most, "round")
+    numbers = {len(who["rounds"]) for who in runs} or {asked}
+    fewest, most = min(numbers), max(numbers)
+    return f"{fewest} to " * (fewest < most) + _count(most, "round")
 
 
 def meanwhile(results: Mapping[str, Any]) -> str:

@@ -25,9 +25,10 @@ def bench(
     cases
         What to measure, by name; a few quick cases if none is named.
     every
-        Measure all cases; this takes a quarter of an hour or more.
+        Measure all cases; this takes half an hour or more.
     repeats
-        How many rounds, in each of which everybody runs once.
+        How many rounds, in each of which everybody runs once; up to three times as many
+        where they differ much.
     output
         A JSON file to write, with the machine and every single time, after each case.
     read
