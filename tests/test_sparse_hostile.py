@@ -41,6 +41,24 @@ def listed(columns: list[int], values: list[float]) -> Callable[[Any], None]:
     return spoil
 
 
+def emptied(X: Any) -> None:
+    """No entries, and pointers between the first and the last that tell of some."""
+    X.data, X.indices = X.data[:0], X.indices[:0]
+    X.indptr = np.zeros_like(X.indptr)
+    X.indptr[1:-1] = 1000
+
+
+def with_far_pointer(dtype: str) -> Callable[[Any], Any]:
+    """The pointers in another dtype, the fifth of them far beyond the next."""
+
+    def made(X: Any) -> Any:
+        pointers = X.indptr.astype(dtype)
+        pointers[5] = min(FAR, np.iinfo(dtype).max)
+        return pointers
+
+    return made
+
+
 FAR = 10**8  # from there a read is a crash, wherever the array lies
 SPOILT_COMPRESSED: dict[str, Callable[[Any], None]] = {
     "an index just out of range": compressed(indices=(5, 40)),
@@ -53,6 +71,12 @@ SPOILT_COMPRESSED: dict[str, Callable[[Any], None]] = {
     "a first pointer that is not 0": compressed(indptr=(0, 2)),
     "a first pointer below 0": compressed(indptr=(0, -FAR)),
     "a last pointer past the entries": compressed(indptr=(-1, FAR)),
+    "a last pointer of 0": compressed(indptr=(-1, 0)),
+    "no entries, and pointers to some": emptied,
+    "unsigned pointers that fall": replaced(indptr=with_far_pointer("uint32")),
+    "long unsigned pointers that fall": replaced(indptr=with_far_pointer("uint64")),
+    "short pointers that fall": replaced(indptr=with_far_pointer("int8")),
+    "a table of values": replaced(data=lambda X: X.data[:, None]),
     "too few pointers": replaced(indptr=lambda X: X.indptr[:-2].copy()),
     "too many pointers": replaced(indptr=lambda X: np.append(X.indptr, X.indptr[-1])),
     "fewer values than indices": replaced(data=lambda X: X.data[:3].copy()),
@@ -107,6 +131,18 @@ SPOILT: dict[str, tuple[str, Callable[[Any], None]]] = (
         "bsr_array: an index far out of range": (
             "bsr_array",
             compressed(indices=(2, FAR)),
+        ),
+        "bsr_array: pointers that fall": (
+            "bsr_array",
+            replaced(indptr=with_far_pointer("uint64")),
+        ),
+        "bsr_array: blocks of no rows": (
+            "bsr_array",
+            replaced(data=lambda X: X.data[:, :0]),
+        ),
+        "bsr_array: blocks that leave rows over": (
+            "bsr_array",
+            replaced(data=lambda X: np.ones((len(X.data), 3, X.data.shape[2]))),
         ),
         "lil_matrix: an index far out of range": ("lil_matrix", listed([FAR], [1.0])),
         "lil_matrix: an index far below 0": ("lil_matrix", listed([-FAR], [1.0])),
@@ -231,3 +267,19 @@ def test_a_refused_matrix_leaves_the_estimator_as_it_was() -> None:
         assert clf.n_iter_ == 5
     thin.indices[5] = 0
     assert clf.predict(thin).shape == (40,)
+
+
+def test_a_sound_matrix_is_left_as_it_is() -> None:
+    """SciPy's own check would cut it to size and change the dtype of its indices."""
+    X, y = rows_of_words(40, 8)
+    thin = sparse.csr_array(X)
+    thin.data = np.append(thin.data, [np.nan, 7]).astype(">f8")
+    thin.indices = np.append(thin.indices, [-1, 10**8]).astype(np.int32)
+    thin.indptr = thin.indptr.astype(np.int64)
+    before = thin.data, thin.indices, thin.indptr
+    for engine in ("numpy", "compiled"):
+        clf = new(engine=engine).fit(thin, y)
+        np.testing.assert_allclose(clf.theta_, new(engine=engine).fit(X, y).theta_)
+        np.testing.assert_allclose(clf.predict_proba(thin), clf.predict_proba(X))
+    after = thin.data, thin.indices, thin.indptr
+    assert all(a is b for a, b in zip(after, before, strict=True))

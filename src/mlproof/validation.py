@@ -19,17 +19,18 @@ def sound(matrix: Any, name: str = "X") -> Any:
     """The matrix, unless it is sparse and its indices lead out of it: ValueError.
 
     SciPy and every kernel trust the indices, and scikit-learn does not check them.
+    SciPy's own check passes over some of what is wrong, and changes what it is given;
+    here the caller's matrix stays as it is, and may be read by others meanwhile.
     """
     if not sparse.issparse(matrix):
         return matrix
     try:
-        _SOUND.get(matrix.format, _anything)(matrix)
-    except (ValueError, TypeError) as error:
+        return _SOUND.get(matrix.format, _anything)(matrix)
+    except (ValueError, TypeError, OverflowError, ZeroDivisionError) as error:
         raise ValueError(
             f"{name} is a sparse matrix that contradicts itself: {error}. Build it "
             "again, or call its check_format() to find out where it goes wrong."
         ) from error
-    return matrix
 
 
 def check_sample_weight(sample_weight: Any, X: Any) -> Array | None:
@@ -40,36 +41,63 @@ def check_sample_weight(sample_weight: Any, X: Any) -> Array | None:
 # ---- a check for each sparse format that holds indices -------------------------------
 
 
-def _compressed(matrix: Any) -> None:
-    for index in (matrix.indptr, matrix.indices):
-        _whole_numbers(index)
-    matrix.check_format(full_check=True)
+def _compressed(matrix: Any) -> Any:
+    """The same arrays in a matrix of its own, which SciPy makes tidy."""
+    pointers, indices, data = matrix.indptr, matrix.indices, matrix.data
+    blocked = matrix.format == "bsr"
+    if (pointers.ndim, indices.ndim, data.ndim) != (1, 1, 3 if blocked else 1):
+        raise ValueError("its arrays have not the dimensions of its format")
+    shape = matrix.shape
+    if blocked:
+        sizes = list(zip(shape, data.shape[1:], strict=True))
+        if any(size % block for size, block in sizes):
+            raise ValueError(f"its blocks do not make up the shape {shape}")
+        shape = tuple(size // block for size, block in sizes)
+    rows, columns = (1, *shape)[-2:] if matrix.format != "csc" else shape[::-1]
+    _whole_numbers(pointers)
+    _whole_numbers(indices)
+    if len(pointers) != rows + 1:
+        raise ValueError(f"it has {len(pointers)} pointers and not {rows + 1}")
+    if pointers[0] != 0 or (pointers[1:] < pointers[:-1]).any():
+        raise ValueError("its pointers do not rise from 0")
+    n_entries = int(pointers[-1])
+    if n_entries > min(len(indices), len(data)):
+        raise ValueError(
+            f"its pointers lead to {n_entries} entries, and it has {len(indices)} "
+            f"indices and {len(data)} values"
+        )
+    _within(indices[:n_entries], columns, matrix.shape)
+    return type(matrix)((data, indices, pointers), shape=matrix.shape)
 
 
-def _coordinates(matrix: Any) -> None:
+def _coordinates(matrix: Any) -> Any:
     if {len(index) for index in matrix.coords} != {len(matrix.data)}:
         raise ValueError("its indices and its values are not equally many")
     for index, size in zip(matrix.coords, matrix.shape, strict=True):
         _within(index, size, matrix.shape)
+    return matrix
 
 
-def _diagonals(matrix: Any) -> None:
+def _diagonals(matrix: Any) -> Any:
     _whole_numbers(matrix.offsets)
     if matrix.offsets.shape != matrix.data.shape[:1] or matrix.data.ndim != 2:
         raise ValueError("its offsets and its diagonals are not equally many")
+    return matrix
 
 
-def _lists(matrix: Any) -> None:
+def _lists(matrix: Any) -> Any:
     if not len(matrix.rows) == len(matrix.data) == matrix.shape[0]:
         raise ValueError("it has not as many lists as rows")
     for columns, values in zip(matrix.rows, matrix.data, strict=True):
         if len(columns) != len(values):
             raise ValueError("a row has not as many indices as values")
         _within(np.asarray(columns), matrix.shape[1], matrix.shape)
+    return matrix
 
 
-def _anything(matrix: Any) -> None:
+def _anything(matrix: Any) -> Any:
     """A format whose own conversions look at its indices."""
+    return matrix
 
 
 _SOUND = {
