@@ -1167,6 +1167,38 @@ def test_a_warm_start_goes_on_as_theirs_does(solver):
         ours.fit(X[Y > 0], Y[Y > 0])
 
 
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_a_warm_start_is_judged_by_the_rows_that_it_holds_out(solver):
+    """And not by a score on others, which epochs on these rows may never reach."""
+    estimator = new(
+        solver=solver,
+        early_stopping=True,
+        warm_start=True,
+        max_iter=60,
+        learning_rate_init=0.05,
+    ).fit(X, X[:, 0] > 0)
+    assert estimator.best_validation_score_ == 1
+    before, n_scores = estimator.theta_.copy(), len(estimator.validation_scores_)
+    noisy = (X[:, 1] > 0) ^ (np.arange(N) % 5 == 0)
+    estimator.fit(X, noisy)
+    scores = estimator.validation_scores_[n_scores:]
+    assert estimator.best_validation_score_ == max(scores) < 1
+    assert (estimator.theta_ != before).any()
+
+
+@pytest.mark.parametrize(
+    ("rows", "warm_start"), [(X, False), (X, True), (X[:, :2], False)]
+)
+def test_a_fit_that_was_left_does_not_touch_a_later_one(rows, warm_start):
+    estimator = new(early_stopping=True, max_iter=20, warm_start=warm_start)
+    left = estimator.iter_fit(rows, Y)
+    next(left)
+    theta, n_iter = estimator.fit(X, Y).theta_.copy(), estimator.n_iter_
+    left.close()
+    np.testing.assert_array_equal(estimator.theta_, theta)
+    assert estimator.n_iter_ == n_iter > 1
+
+
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_fit_forgets_what_came_before(solver):
     estimator = new(solver=solver).fit(X[:, :2], labelled("strings"))

@@ -142,12 +142,12 @@ class LearningNetwork(FittedNetwork):
 
     def _run(self, epochs: Iterator[Epoch], incremental: bool) -> Iterator[Epoch]:
         """Train, keeping the fitted attributes true after every epoch."""
-        history = self._history
+        history, theta = self._history, self.theta_
         history.warning = None
+        history.n_runs += 1
+        run = history.n_runs
         if not incremental:
             history.n_iter = 0
-        if self._validates and history.validation_scores:
-            history.best_theta = self.theta_.copy()  # where the last fit ended
         try:
             for epoch in epochs:
                 self._publish()
@@ -159,8 +159,9 @@ class LearningNetwork(FittedNetwork):
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=2)
         finally:
-            if self._validates and history.best_theta is not None:
-                self.theta_[...] = history.best_theta
+            # What was left in the middle may end when training has long gone on.
+            if history.n_runs == run and history.best_theta is not None:
+                theta[...] = history.best_theta
                 history.best_theta = None
             self._publish()
 

@@ -45,6 +45,7 @@ class History:
     best_validation_score: float = -np.inf
     best_theta: Array | None = None
     n_without_improvement: int = 0
+    n_runs: int = 0
 
     def _append(self, loss: float) -> None:
         self.n_iter += 1
@@ -68,6 +69,16 @@ class History:
         if score > self.best_validation_score:
             self.best_validation_score = score
             self.best_theta = theta.copy()
+
+    def judge_beginning(self, score: float, theta: Array) -> None:
+        """Where training goes on, the best theta so far is the one it begins with.
+
+        Its score on the rows held out now is another than before, if these are others.
+        """
+        if score != self.best_validation_score:
+            self.best_validation_score = score
+            self.n_without_improvement = 0
+        self.best_theta = theta.copy()
 
 
 class Rules(NamedTuple):
@@ -95,10 +106,13 @@ def descend(
     """Train by batches: gradient descent, SGD or Adam, as the optimiser has it.
 
     ``rows`` are the training rows (all, if None); ``validation_score`` is asked after
-    each epoch and, if given, decides when to stop instead of the loss.
+    each epoch, and before the first where training goes on, and, if given, decides when
+    to stop instead of the loss.
     """
     n = examples.X.shape[0] if rows is None else len(rows)
     order = rows
+    if validation_score is not None and history.n_seen:
+        history.judge_beginning(validation_score(), theta)
     for number in range(1, rules.max_iter + 1):
         if rules.shuffle:  # each epoch shuffles the order of the one before
             permutation = rng.permutation(n)
