@@ -333,6 +333,30 @@ def test_a_failed_fit_leaves_blas_as_it_was(
     assert blas_threads() == three_blas_threads
 
 
+LATE = """
+import atexit, sys, threading
+import numpy as np
+from mlproof import MLPClassifier
+X = np.random.default_rng(0).random((600, 200), dtype=np.float32)
+
+def fit():
+    clf = MLPClassifier((256,), engine="compiled", n_threads=2, max_iter=1, tol=1e9)
+    print(clf.fit(X, np.arange(600) % 3).predict(X[:100]).shape)
+
+if sys.argv[1] == "atexit":
+    atexit.register(fit)
+else:
+    main = threading.main_thread()
+    threading.Thread(target=lambda: (main.join(), fit())).start()
+"""
+
+
+@pytest.mark.parametrize("when", ["atexit", "after the main thread"])
+def test_threads_train_also_when_the_main_one_has_ended(when: str) -> None:
+    said = run_python(LATE, when, PYTHONWARNINGS="ignore")
+    assert (said.stdout, said.stderr) == ("(100,)\n", "")
+
+
 def test_a_fit_leaves_no_threads_behind() -> None:
     X, y = blobs(600, 40)
     before = set(threading.enumerate())

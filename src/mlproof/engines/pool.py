@@ -28,13 +28,38 @@ class Pool:
         if self._threads is None or self._owner != os.getpid():
             self._threads = ThreadPoolExecutor(self._n_threads, "mlproof")
             self._owner = os.getpid()
-        return self._threads.submit(work, of)
+        try:
+            return self._threads.submit(work, of)
+        except RuntimeError:  # as the main thread has ended, and others go on
+            return _by_a_new_thread(work, of)
 
     def close(self) -> None:
         """End the threads when they have done what they were asked for."""
         if self._threads is not None and self._owner == os.getpid():
             self._threads.shutdown()
         self._threads = None
+
+
+def _by_a_new_thread(work: Callable[[Any], Any], of: Any) -> Future[Any]:
+    """What an executor does no longer when the interpreter is about to end.
+
+    Raises
+    ------
+    RuntimeError
+        If no thread can be started.
+    """
+    future: Future[Any] = Future()
+
+    def run() -> None:
+        if not future.set_running_or_notify_cancel():
+            return
+        try:
+            future.set_result(work(of))
+        except BaseException as error:  # raised where the result is asked for
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="mlproof", daemon=True).start()
+    return future
 
 
 class _Kept(threading.local):
