@@ -1199,6 +1199,36 @@ def test_a_fit_that_was_left_does_not_touch_a_later_one(rows, warm_start):
     assert estimator.n_iter_ == n_iter > 1
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        lambda theta: np.column_stack([theta, theta])[:, 0],
+        lambda theta: theta[::-1].copy()[::-1],
+        lambda theta: np.frombuffer(b"0" + theta.tobytes(), np.uint8)[1:].view(float),
+        list,
+    ],
+)
+@pytest.mark.parametrize("engine", ["numpy", "compiled"])
+def test_training_goes_on_from_a_theta_of_any_layout(engine, given):
+    parameters = {"engine": engine, "solver": "sgd", "warm_start": True}
+    expected, found = (new(**parameters).fit(X, Y) for _ in range(2))
+    found.theta_ = given(found.theta_)
+    for estimator in (expected, found):
+        estimator.fit(X, Y).partial_fit(X, Y)
+    np.testing.assert_array_equal(found.theta_, expected.theta_)
+    np.testing.assert_array_equal(found.predict_proba(X), expected.predict_proba(X))
+
+
+@pytest.mark.parametrize("engine", ["numpy", "compiled"])
+@pytest.mark.parametrize("size", [10, 1000])
+def test_training_does_not_go_on_from_a_theta_of_another_size(size, engine):
+    estimator = new(engine=engine).fit(X, Y)
+    estimator.theta_ = np.ones(size)
+    message = rf"must hold the 43 weights and biases .*; it has the shape \({size},\)\."
+    with pytest.raises(ValueError, match=message):
+        estimator.partial_fit(X, Y)
+
+
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_fit_forgets_what_came_before(solver):
     estimator = new(solver=solver).fit(X[:, :2], labelled("strings"))

@@ -26,7 +26,7 @@ from mlproof.labelling import Labelling
 from mlproof.layers import LayerViews
 from mlproof.losses import OUTPUTS
 from mlproof.optimizers import Optimizer
-from mlproof.parameters import Parameters, pack, views
+from mlproof.parameters import Parameters, n_theta, pack, views
 from mlproof.penalties import Penalty, no_penalty
 from mlproof.training import History
 from mlproof.validation import X_FORMATS, check_sample_weight, sound
@@ -162,9 +162,21 @@ class FittedNetwork(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self._layers("intercepts_").assign(values)
 
     def _make_writable(self) -> None:
-        """Copy into memory what a model was mapped from, before it is changed."""
-        if hasattr(self, "theta_") and not self.theta_.flags.writeable:
-            self.theta_ = np.array(self.theta_)
+        """Copy into memory what cannot be changed where it is, before it is changed.
+
+        Such as a model mapped from a file, or a column of a matrix set as ``theta_``.
+        """
+        if not hasattr(self, "theta_"):
+            return
+        kept = self._kept[0]
+        own = np.require(self.theta_, kept.dtype, ["C", "W", "A"])
+        if own.shape != (n_theta(self._units),):
+            raise ValueError(
+                f"theta_ must hold the {n_theta(self._units)} weights and biases of "
+                f"layers of {self._units} units; it has the shape {own.shape}."
+            )
+        if own is not kept:
+            self.theta_ = own
             self._keep_views()
             self._optimizer = copy.deepcopy(self._optimizer)
 
