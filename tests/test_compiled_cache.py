@@ -1,12 +1,16 @@
 """The kernels on the disk: compiled once, and again when their sources change."""
 
+import errno
 import gc
+import os
 import shutil
 import threading
 from pathlib import Path
+from typing import Any
 
 import numba
 import pytest
+from numba.core.caching import FunctionCache
 from trainings import run_python
 
 from mlproof.engines.compiled import toolchain
@@ -15,18 +19,19 @@ from mlproof.engines.compiled import toolchain
 def test_the_folder_of_the_kernels_is_that_of_their_sources(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sources = tmp_path / "sources"
-    shutil.copytree(Path(toolchain.__file__).parent, sources)
+    engines = tmp_path / "engines"
+    shutil.copytree(Path(toolchain.__file__).parents[1], engines)
+    sources = engines / "compiled"
     monkeypatch.setattr(toolchain, "__file__", str(sources / "toolchain.py"))
     monkeypatch.setenv(toolchain.CACHE_VARIABLE, str(tmp_path / "kept"))
     folders = [toolchain._cache_folder()]
     assert folders[0] is not None
     assert folders[0].parent == tmp_path / "kept"
     assert toolchain._cache_folder() == folders[0]
-    # A function that kernels of other files call.
-    text = (sources / "products.py").read_bytes()
-    (sources / "products.py").write_bytes(text + b"# changed\n")
-    folders.append(toolchain._cache_folder())
+    # A function that kernels of other files call; a constant that is compiled in.
+    for changed in (sources / "products.py", engines / "chunks.py"):
+        changed.write_bytes(changed.read_bytes() + b"# changed\n")
+        folders.append(toolchain._cache_folder())
     (sources / "another.py").write_bytes(b"")
     monkeypatch.setattr(toolchain, "version", lambda name: f"{name} of tomorrow")
     folders.append(toolchain._cache_folder())
@@ -55,6 +60,41 @@ def test_a_folder_that_cannot_be_written_is_said_to_be_one(
         with pytest.warns(UserWarning, match=toolchain.CACHE_VARIABLE) as caught:
             assert toolchain._cache_folder() is None
         assert len(caught) == 1
+
+
+def twice(x: float) -> float:
+    return 2 * x
+
+
+@pytest.mark.parametrize("kept", [0, 1, 40])  # bytes
+@pytest.mark.parametrize("damaged", ["*.nbi", "*.nbc"])
+def test_a_damaged_file_is_as_good_as_none(
+    damaged: str, kept: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(toolchain, "FOLDER", tmp_path)
+    assert toolchain.kernel(twice)(1.5) == 3
+    [file] = tmp_path.rglob(damaged)
+    file.write_bytes(file.read_bytes()[:kept])
+    for hits in (0, 1):  # it is compiled and kept again
+        again = toolchain.kernel(twice)
+        assert again(1.5) == 3
+        assert sum(again.stats.cache_hits.values()) == hits
+
+
+def test_a_full_disk_costs_a_warning_and_not_the_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Any, sig: Any, data: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(toolchain, "FOLDER", tmp_path)
+    monkeypatch.setattr(FunctionCache, "save_overload", full)
+    message = (
+        f"{tmp_path} cannot be written: No space left .*{toolchain.CACHE_VARIABLE}"
+    )
+    with pytest.warns(UserWarning, match=message) as caught:
+        assert toolchain.kernel(twice)(1.5) == 3
+    assert len(caught) == 1
 
 
 def test_only_what_takes_long_is_announced(monkeypatch: pytest.MonkeyPatch) -> None:

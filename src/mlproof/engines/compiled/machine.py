@@ -22,7 +22,7 @@ else:
 llvmlite.binding.add_symbol("mlproof_yield", ctypes.cast(_yield, ctypes.c_void_p).value)
 
 # Bytes of a line of the cache.  Not that of parameters.py: what kernels are compiled
-# from is in this folder, which is how a change is noticed.
+# from is in the folder of the engines, which is how a change is noticed.
 LINE = 64
 
 # Numba compiles a function anew for every constant that it is called with, but for one

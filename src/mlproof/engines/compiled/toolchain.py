@@ -2,7 +2,7 @@
 
 Numba's own cache looks at the file of each kernel alone, so an edit of a function that
 a kernel calls in another file would go unnoticed.  Here the folder is named after a
-hash of every source file of the kernels and of the versions they were compiled by.
+hash of every source file of the engines and of the versions they were compiled by.
 """
 
 import gc
@@ -14,13 +14,14 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numba
 import platformdirs
+from numba.core.caching import FunctionCache
 
 from mlproof.engines.compiled.linking import PartCompiler
 
@@ -43,7 +44,8 @@ def _digest() -> str:
     for name in ("numba", "llvmlite", "numpy", "scipy"):
         digest.update(f"{name} {version(name)} ".encode())
     digest.update(f"{sys.version} {numba.config.BOUNDSCHECK}".encode())
-    for source in sorted(Path(__file__).parent.glob("*.py")):
+    # Those of all engines: a kernel may have a constant of a file beside its folder.
+    for source in sorted(Path(__file__).parents[1].rglob("*.py")):
         digest.update(source.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -62,16 +64,37 @@ def _cache_folder() -> Path | None:
     folder = Path(base) / f"kernels-{_digest()}"
     if _writable(folder):
         return folder
-    warnings.warn(
-        f"The folder {folder} cannot be written, so the compiled kernels cannot be kept"
-        " and every new process compiles them again for some seconds. Set"
-        f" {CACHE_VARIABLE} to a folder that can.",
-        stacklevel=2,
-    )
+    _warn_of(f"The folder {folder} cannot be written")
     return None
 
 
+def _warn_of(what: str) -> None:
+    warnings.warn(
+        f"{what}, so the compiled kernels cannot be kept and every new process compiles"
+        f" them again for some seconds. Set {CACHE_VARIABLE} to a folder that can.",
+        stacklevel=3,
+    )
+
+
 FOLDER = _cache_folder()
+
+
+class _Kept(FunctionCache):  # type: ignore[misc]
+    """Numba's cache of a kernel, whose files may be damaged or the disk full."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception:  # what pickle says of a damaged file may be anything
+            with suppress(OSError):
+                self.flush()
+            return None  # not found, so it is compiled
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        try:
+            super().save_overload(sig, data)
+        except OSError as error:
+            _warn_of(f"The folder {FOLDER} cannot be written: {error.strerror}")
 
 
 @contextmanager
@@ -122,9 +145,13 @@ def part(function: Callable[..., Any]) -> Any:
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile at the first call, or take from the folder what was compiled before."""
+    made = numba.njit(**OPTIONS)(function)
+    if FOLDER is None:
+        return made
     before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = "" if FOLDER is None else str(FOLDER)
-    try:  # Numba reads the folder when a function is decorated
-        return numba.njit(cache=FOLDER is not None, **OPTIONS)(function)
+    numba.config.CACHE_DIR = str(FOLDER)
+    try:  # Numba reads where the folder is when a cache is made
+        made._cache = _Kept(function)
     finally:
         numba.config.CACHE_DIR = before
+    return made
