@@ -292,6 +292,21 @@ def test_the_gradient_past_zeros_is_that_of_numpy(n: int) -> None:
     np.testing.assert_allclose(gradient, slope, atol=1e-12)
 
 
+def test_the_gradient_by_halves_of_the_inputs_is_that_of_numpy() -> None:
+    case = make_case(22, **WIDE, n=150, weighted=True, penalised=True)
+    arguments = case.theta, case.examples, case.penalty
+    expected, slope = NumpyEngine(case.network).risk_and_gradient(*arguments)
+    found = []
+    for n_threads in (1, 2, 3):
+        engine = CompiledEngine(case.network, n_threads)
+        risk, gradient = engine.risk_and_gradient(*arguments)
+        assert plan_of(engine).half_at > 0
+        assert risk == pytest.approx(expected, rel=1e-12)
+        np.testing.assert_allclose(gradient, slope, atol=1e-12)
+        found.append((risk, gradient.tobytes()))
+    assert len(set(found)) == 1
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
 def test_pixels_of_any_type_train_past_zeros(dtype: Any) -> None:
     case = thin(THIN, np.float32)

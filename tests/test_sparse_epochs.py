@@ -26,6 +26,7 @@ from trainings import (
     pair,
     rows_of_words,
     train_sparse,
+    widened,
 )
 
 from mlproof.engines.compiled import CompiledEngine, ledger, plan
@@ -132,11 +133,50 @@ def test_a_training_longer_than_the_ledger_is_that_of_numpy(rule: str) -> None:
 
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("lazy", [False, True])
-def test_a_batch_longer_than_the_workspace_is_left_to_numpy(
+def test_a_batch_longer_than_the_workspace_is_taken_in_parts(
     rule: str, lazy: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(plan, "CAPACITY_BYTES", 5000)
     assert_alike(pair(6, weights="positive"), rule, 32, lazy=lazy)
+
+
+@pytest.mark.parametrize("penalty", sorted(PENALTIES))
+@pytest.mark.parametrize("weights", WEIGHTS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_gradient_is_that_of_numpy_on_the_dense_array(
+    dtype: Any, weights: str, penalty: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = pair(11, n=700, weights=weights, penalty=penalty, dtype=dtype)
+    arguments = case.thin.theta, case.thin.examples, case.thin.penalty
+    wide = widened(case.dense)
+    expected, slope = NumpyEngine(wide.network).risk_and_gradient(
+        wide.theta, wide.examples, wide.penalty
+    )
+    # Some numbers in float32 are sums of hundreds of roundings.
+    tolerance = 1e-12 if dtype == np.float64 else 1e-5
+    for capacity in (plan.CAPACITY_BYTES, 40_000):  # as a whole, and in parts
+        monkeypatch.setattr(plan, "CAPACITY_BYTES", capacity)
+        engine = CompiledEngine(case.thin.network)
+        risk, gradient = engine.risk_and_gradient(*arguments)
+        assert gradient.dtype == dtype
+        assert risk == pytest.approx(expected, rel=tolerance)
+        assert_close(gradient, slope, tolerance)
+        for n_threads in (2, 3):
+            engine = CompiledEngine(case.thin.network, n_threads)
+            found, other = engine.risk_and_gradient(*arguments)
+            np.testing.assert_array_equal(other, gradient)
+            assert found == risk
+
+
+def test_an_engine_makes_gradients_in_one_dtype_and_in_another() -> None:
+    thin = pair(12).thin
+    engine = CompiledEngine(thin.network)
+    arguments = thin.examples, thin.penalty
+    _, expected = engine.risk_and_gradient(thin.theta, *arguments)
+    theta = thin.theta.astype(np.float32)
+    _, found = engine.risk_and_gradient(theta, *arguments)
+    assert found.dtype == np.float32
+    assert_close(found, expected, 1e-5)
 
 
 def test_an_epoch_goes_on_from_the_velocity_there_is() -> None:

@@ -24,7 +24,6 @@ from operator import is_
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import sparse
 
 from mlproof.deep import Network
 from mlproof.engines import Examples, products_per_row
@@ -35,6 +34,7 @@ from mlproof.engines.compiled.ledger import Ledger
 from mlproof.engines.compiled.passes import DensePass, SparsePass
 from mlproof.engines.compiled.plan import (
     Plan,
+    Table,
     effort_of,
     half_of,
     plan_for,
@@ -84,7 +84,7 @@ class CompiledEngine:
         self.network, self.n_threads, self.lazy_adam = network, n_threads, lazy_adam
         self._teams: dict[int, Team] = {}
         self._workspace: Workspace | None = None
-        self._data: tuple[Examples, Data] | None = None
+        self._data: tuple[Examples, Any, Data] | None = None
         self._planned: tuple[Data, tuple[int, int], Plan] | None = None
         self._ledger: tuple[Data, tuple[int, int], Ledger] | None = None
         self._prepared: tuple[_Asked, DensePass | None] | None = None
@@ -98,8 +98,6 @@ class CompiledEngine:
     def risk_and_gradient(
         self, theta: Array, batch: Examples, penalty: Penalty
     ) -> tuple[float, Array]:
-        if sparse.issparse(batch.X):
-            return NumpyEngine(self.network).risk_and_gradient(theta, batch, penalty)
         s = batch.total_weight()
         if s == 0:
             return 0.0, np.zeros_like(theta)
@@ -111,8 +109,8 @@ class CompiledEngine:
     ) -> Iterator[tuple[float, Array]]:
         """The sums over 1, 2, 4 .. chunks at a time, as many as the workspace takes."""
         theta, n = _writable(theta), batch.X.shape[0]
-        data = self._data_for(batch, theta)
-        plan = self._dense_plan(data, theta)
+        data, nothing = self._data_for(batch, theta), no_penalty(self.network.n_layers)
+        plan, mode = self._plan(data, theta, KEEP, nothing, n)
         cut = plan.cuts(n)
         chunk_rows = int(np.diff(cut).max())
         together = 1
@@ -125,16 +123,9 @@ class CompiledEngine:
             piece = cut[i : i + together + 1]
             grad, length = np.empty_like(theta), int(piece[-1] - piece[0])
             workspace.buffers.totals[:] = 0
-            one = DensePass(
-                workspace,
-                data,
-                KEEP,
-                no_penalty(self.network.n_layers),
-                theta,
-                length,
-                table(piece - piece[0]),
-                total_weight=s,
-            )
+            cuts = table(piece - piece[0])
+            arguments = workspace, data, KEEP, nothing, theta, length, cuts, s
+            one = self._pass(mode, *arguments)
             state = State(KEEP, np.zeros(4), 0, grad, grad)
             one.begin(rows[piece[0] : piece[-1]], state)
             self._run(one.kernel, workspace, 0, 1, one.arguments(0))
@@ -195,12 +186,28 @@ class CompiledEngine:
         workspace = self._workspace_for(plan, theta, most, examples, data)
         cuts = workspace.cuts(batch_size, n % batch_size)
         arguments = workspace, data, rule, penalty, theta, batch_size, cuts
+        return self._pass(mode, *arguments)
+
+    def _pass(
+        self,
+        mode: int | None,
+        workspace: Workspace,
+        data: Data,
+        rule: int,
+        penalty: Penalty,
+        theta: Array,
+        batch_size: int,
+        cuts: Table,
+        total_weight: float = 0.0,
+    ) -> DensePass:
+        """One over dense examples, or over sparse ones, whose rows change so."""
+        arguments = workspace, data, rule, penalty, theta, batch_size, cuts
         if mode is None:
-            return DensePass(*arguments)
+            return DensePass(*arguments, total_weight)
         ledger = self._ledger_for(data, theta, workspace)
         n_weights = self.network.units[0] * self.network.units[1]
         team = self._team(self._threads_for(n_weights))
-        return SparsePass(mode, ledger, team, *arguments)
+        return SparsePass(mode, ledger, team, *arguments, total_weight)
 
     def _plan(
         self, data: Data, theta: Array, rule: int, penalty: Penalty, rows: int
@@ -210,8 +217,8 @@ class CompiledEngine:
             return self._dense_plan(data, theta, rows), None
         if rule == ADAM:
             mode = TOUCHED_ONLY if self.lazy_adam else EVERY_ROW
-        else:  # the sign of every weight moves it
-            mode = EVERY_ROW if penalty.l1[0] else DEFERRED
+        else:  # every weight is moved by its sign, or asked for its gradient
+            mode = EVERY_ROW if penalty.l1[0] or rule == KEEP else DEFERRED
         units, by_rows = self.network.units, mode != EVERY_ROW
         return plan_for(units, theta.itemsize, True, by_rows), mode
 
@@ -274,17 +281,19 @@ class CompiledEngine:
                 workspace.buffers.barrier,
             )
         except BaseException:
-            self._workspace = self._prepared = None  # their barrier is broken
+            # The barrier is broken, and a batch may be half indexed.
+            self._workspace = self._prepared = self._ledger = None
             raise
 
     # ---- what outlives an epoch ------------------------------------------------------
 
     def _data_for(self, examples: Examples, theta: Array) -> Data:
         """What was made of the same examples for the last epoch, if it was."""
-        if self._data is None or self._data[0] is not examples:
+        last, dtype = self._data, theta.dtype
+        if last is None or last[0] is not examples or last[1] != dtype:
             data = Data.of(examples, theta, self.network.input_scale)
-            self._data = examples, data
-        return self._data[1]
+            self._data = last = examples, dtype, data
+        return last[2]
 
     def _workspace_for(
         self, plan: Plan, theta: Array, rows: int, examples: Examples, data: Data

@@ -34,7 +34,6 @@ class DensePass:
         theta: Array,
         batch_size: int,
         cuts: Table,
-        *,
         total_weight: float = 0.0,
     ) -> None:
         self.workspace, self.theta = workspace, theta
@@ -82,12 +81,14 @@ class SparsePass(DensePass):
         theta: Array,
         batch_size: int,
         cuts: Table,
+        total_weight: float = 0.0,
     ) -> None:
         # The recurrence is one of two numbers; without momentum the second is 0.
         self._without_momentum = rule == DESCEND
         if self._without_momentum:
             rule, self._velocity = MOMENTUM, zeros_like(theta)
-        super().__init__(workspace, data, rule, penalty, theta, batch_size, cuts)
+        arguments = workspace, data, rule, penalty, theta, batch_size, cuts
+        super().__init__(*arguments, total_weight)
         self._mode, self._ledger, self._team = mode, ledger, team
         owes_penalty = penalty != no_penalty(len(penalty.l1))
         self._owes = mode == DEFERRED or (mode != EVERY_ROW and owes_penalty)
