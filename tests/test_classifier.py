@@ -9,6 +9,7 @@ import copy
 import operator
 import pickle
 import warnings
+from fractions import Fraction
 from functools import partial
 
 import joblib
@@ -1379,6 +1380,8 @@ def test_the_names_of_the_columns_are_saved(tmp_path):
         {"hidden_layer_sizes": range(3, 5)},
         {"hidden_layer_sizes": ()},
         {"n_iter_no_change": np.inf, "shuffle": np.True_, "max_iter": np.int64(5)},
+        {"alpha": Fraction(1, 8), "tol": np.longdouble(0.5), "max_fun": np.uint8(9)},
+        {"l1": pd.Series([0.1, 0.2]), "l2": (Fraction(1, 2), np.float16(0.5))},
     ],
 )
 def test_a_model_saved_with_these_parameters_comes_back(parameters, tmp_path):

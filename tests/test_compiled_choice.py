@@ -79,6 +79,19 @@ def test_both_engines_train_to_the_same_network() -> None:
         assert one.loss_curve_ == pytest.approx(other.loss_curve_, rel=1e-9)
 
 
+@pytest.mark.parametrize("told", ["1", "0", ""])
+def test_without_a_compiler_numpy_trains(
+    told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", told)
+    X, y = blobs(3000, 200)
+    found = compiled(engine="auto", max_iter=1).fit(X, y)
+    assert found.engine_ == ("numpy" if told == "1" else "compiled")
+    if told == "1":
+        with pytest.raises(ValueError, match=r"NUMBA_DISABLE_JIT switches it off\."):
+            compiled(max_iter=1).fit(X, y)
+
+
 def test_a_file_keeps_the_engine_and_check_gradient_checks_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

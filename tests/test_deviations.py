@@ -173,6 +173,17 @@ def test_a_sparse_matrix_that_contradicts_itself_is_refused():
         fitted[Ours].predict(matrix)
 
 
+@pytest.mark.parametrize("dtype", ["U25", "M8[s]"])
+def test_strings_and_dates_are_numbers_to_predict_as_they_are_to_fit(dtype):
+    numbers = np.round(1000 * X)
+    given = numbers.astype(dtype if dtype == "U25" else "i8").astype(dtype)
+    theirs, ours = (new(kind).fit(given, Y) for kind in BOTH)
+    np.testing.assert_array_equal(weights(ours), weights(new(Ours).fit(numbers, Y)))
+    with pytest.raises((ValueError, TypeError)):
+        theirs.predict(given)
+    np.testing.assert_array_equal(ours.predict(given), ours.predict(numbers))
+
+
 # ---- partial_fit -------------------------------------------------------------------
 
 

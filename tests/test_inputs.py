@@ -7,6 +7,7 @@ import json
 import pickle
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +186,18 @@ def test_training_does_not_go_on_with_another_scale(engine: str, method: str) ->
     getattr(clf.set_params(input_scale=SCALE), method)(X, y)
     assert len(clf.loss_curve_) > len(curve)
     clf.set_params(input_scale=0.5, warm_start=False).fit(X, y)
+
+
+@pytest.mark.parametrize("scale", [Fraction(1, 255), np.longdouble(1) / 255])
+def test_a_scale_may_be_any_kind_of_number(scale: Any, tmp_path: Path) -> None:
+    X, y = images()
+    found, expected = new(input_scale=scale), new(input_scale=1 / 255)
+    for clf in (found, expected):
+        clf.fit(X, y).partial_fit(X, y).partial_fit(X, y)
+    np.testing.assert_array_equal(found.theta_, expected.theta_)
+    found.save(tmp_path / "model")
+    again = load(tmp_path / "model")
+    np.testing.assert_array_equal(again.predict_proba(X), expected.predict_proba(X))
 
 
 # ---- X on the disk -----------------------------------------------------------------

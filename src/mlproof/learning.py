@@ -103,7 +103,7 @@ class LearningNetwork(FittedNetwork):
                 f"{self.hidden_layer_sizes!r} and activation={self.activation!r}. Set "
                 "warm_start=False and call fit to begin anew."
             )
-        if self.input_scale != self._input_scale:
+        if float(self.input_scale) != self._input_scale:
             raise ValueError(
                 f"training goes on with input_scale={self._input_scale}; got "
                 f"{self.input_scale}. Set warm_start=False and call fit to begin anew."

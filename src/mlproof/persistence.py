@@ -3,7 +3,8 @@
 What a file says is not trusted: every entry is checked before anything is made of it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from numbers import Integral
 from typing import Any, cast
 
 import numpy as np
@@ -54,11 +55,16 @@ def describe(estimator: FittedNetwork) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    if isinstance(value, list | tuple | range):
+    """A parameter, which may be any kind of number and any sequence of them."""
+    if value is None or isinstance(value, bool | str):
+        return value
+    if isinstance(value, np.bool_):
+        return bool(value)
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, Iterable):
         return [_plain(item) for item in value]
-    return value
+    return int(value) if isinstance(value, Integral) else float(value)
 
 
 def _class_list(classes: Labels) -> list[Any]:

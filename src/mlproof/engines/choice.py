@@ -1,5 +1,6 @@
 """Which engine computes: the one that was asked for, or the one that will be faster."""
 
+import os
 from typing import Any, Literal
 
 from mlproof.deep import Network
@@ -24,6 +25,8 @@ def choose(network: Network, X: Any, n_rows: int, batch_size: int) -> EngineName
     It depends on the problem alone, not on what has been compiled before: engines agree
     to rounding, and the same fit shall give the same bits every time.
     """
+    if _without_compiler():
+        return "numpy"
     products = products_per_row(network.units, X)
     n_batches = -(-n_rows // batch_size)
     per_batch = network.n_layers * PER_LAYER + n_theta(network.units) * PER_PARAMETER
@@ -38,7 +41,17 @@ def engine(
     threads = number(n_threads)
     if name == "numpy":
         return NumpyEngine(network, threads, lazy_adam=sparse_adam == "lazy")
+    if _without_compiler():
+        raise ValueError(
+            "engine='compiled' needs Numba's compiler, and NUMBA_DISABLE_JIT switches "
+            "it off. Unset it, or train with engine='numpy'."
+        )
     # Numba is loaded by those who need it: it takes longer than all the rest.
     from mlproof.engines.compiled import CompiledEngine
 
     return CompiledEngine(network, threads, lazy_adam=sparse_adam == "lazy")
+
+
+def _without_compiler() -> bool:
+    """Whether Numba is told to leave functions to Python, as it is for coverage."""
+    return os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
