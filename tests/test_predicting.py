@@ -33,6 +33,10 @@ class Rows(np.ndarray):
     """An array like any other, which does not take the short way."""
 
 
+class ThinRows(sparse.csr_array):
+    """A sparse array like any other, which does not take the short way either."""
+
+
 TARGETS: dict[str, Any] = {
     "three classes": lambda X: np.argmax(X[:, :3], axis=1),
     "two classes": lambda X: X[:, 0] > X[:, 1],
@@ -149,6 +153,8 @@ def test_plain_rows_take_the_short_way_and_no_others(
     for n in (1, FEW_ROWS, len(X)):
         assert len(clf.predict(X[:n])) == n
         assert len(clf.predict_proba(X[:n])) == n
+        for made in (sparse.csr_array, sparse.csr_matrix):
+            assert len(clf.predict(made(X[:n]))) == n
     for other in (
         X.view(Rows),
         X * np.inf,
@@ -160,7 +166,14 @@ def test_plain_rows_take_the_short_way_and_no_others(
         X[:1, :4],
         X[:1] * np.nan,
         np.ma.masked_array(X[:1]),
-        sparse.csr_array(X[:1]),
+        ThinRows(X[:1]),
+        sparse.csc_array(X[:1]),
+        sparse.csr_array(X[:0]),
+        sparse.csr_array(X[:1, :4]),
+        sparse.csr_array(X[:1].astype(np.float32)),
+        sparse.csr_array(X[:1] * np.nan),
+        sparse.csr_matrix(X * np.inf),
+        sparse.csr_array(X[0]),
         pd.DataFrame(X[:1]),
     ):
         with pytest.raises(LongWayError):
@@ -220,6 +233,57 @@ def test_rows_that_cannot_be_used_are_refused_in_the_same_words(
     short = told(lambda: predict(X))
     assert short == told(lambda: predict(X.view(Rows)))
     assert short[0] in (ValueError, TypeError)
+    assert expected in short[1]
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("made", [sparse.csr_array, sparse.csr_matrix])
+def test_sparse_rows_are_predicted_as_dense_ones(made: Any, dtype: Any) -> None:
+    X = plain(dtype=dtype)
+    X[X < 0], X[7] = 0, 0
+    clf = new(input_scale=0.5).fit(X, TARGETS["three classes"](X))
+    tolerance = 1e-13 if dtype == np.float64 else 2e-6
+    for n in (1, FEW_ROWS, FEW_ROWS + 1):
+        for method in METHODS:
+            predict = getattr(clf, method)
+            found = predict(made(X[:n]))
+            np.testing.assert_array_equal(found, predict(ThinRows(X[:n])))
+            assert type(found) is np.ndarray
+            if method == "predict":
+                np.testing.assert_array_equal(found, predict(X[:n]))
+            else:
+                assert found.dtype == dtype
+                assert_close(found, predict(X[:n]), tolerance)
+
+
+def with_far_index(X: Array) -> Any:
+    X = sparse.csr_array(X)
+    X.indices[1] = 10**8
+    return X
+
+
+UNUSABLE_THIN: dict[str, tuple[Any, str]] = {
+    kind: (lambda dtype, made=made: sparse.csr_array(made(dtype)), expected)
+    for kind, (made, expected) in UNUSABLE.items()
+    if kind in ("NaN", "infinity", "-infinity", "no rows", "complex numbers")
+    or kind.startswith("too")
+} | {"far index": (lambda dtype: with_far_index(plain(3, dtype)), "contradicts itself")}
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("kind", sorted(UNUSABLE_THIN))
+def test_sparse_rows_that_cannot_be_used_are_refused_in_the_same_words(
+    kind: str, dtype: Any, method: str
+) -> None:
+    made, expected = UNUSABLE_THIN[kind]
+    predict, X = getattr(fitted(dtype=dtype), method), made(dtype)
+    long = ThinRows(X.shape, dtype=X.dtype)
+    long.data, long.indices, long.indptr = X.data, X.indices, X.indptr
+    short = told(lambda: predict(X))
+    kind_of_error, text, _ = told(lambda: predict(long))
+    assert (short[0], short[1]) == (kind_of_error, text)
+    assert short[0] is ValueError
     assert expected in short[1]
 
 

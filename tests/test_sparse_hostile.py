@@ -192,7 +192,8 @@ ATTACK = """
 import faulthandler, sys
 from test_sparse_hostile import attack
 for name in sys.argv[1:]:
-    faulthandler.dump_traceback_later(30, exit=True)  # it may hang, too
+    # It may hang, too; the first may have to wait until the kernels are compiled.
+    faulthandler.dump_traceback_later(120, exit=True)
     attack(name)
 """
 

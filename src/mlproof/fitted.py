@@ -35,6 +35,8 @@ from mlproof.verification.gradient import check_gradient
 from mlproof.verification.report import GradientReport
 from mlproof.verification.trace import Trace, trace_step
 
+# Rows are predicted from these without scikit-learn's validation.
+PLAIN = frozenset({np.ndarray, sparse.csr_array, sparse.csr_matrix})
 # Up to so many rows are not worth what an engine prepares for.
 FEW_ROWS = 16
 
@@ -235,7 +237,7 @@ class FittedNetwork(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _logits(self, X: Any) -> Array:
         if self._is_plain(X):
-            o_a = self._plain_logits(X)
+            o_a = self._plain_logits(sound(X))
             if o_a is not None:
                 return o_a
         check_is_fitted(self)
@@ -251,18 +253,18 @@ class FittedNetwork(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         gets its errors and warnings.
         """
         return (
-            type(X) is np.ndarray
+            type(X) in PLAIN
             and X.ndim == 2
-            and len(X) > 0
+            and X.shape[0] > 0
             and hasattr(self, "theta_")
             and X.dtype == self.theta_.dtype
             and X.shape[1] == self.n_features_in_
             and not hasattr(self, "feature_names_in_")
         )
 
-    def _plain_logits(self, X: Array) -> Array | None:
+    def _plain_logits(self, X: Any) -> Array | None:
         """The logits of such an X, or None: then the validation tells what is wrong."""
-        if len(X) > FEW_ROWS:
+        if X.shape[0] > FEW_ROWS:
             engine = NumpyEngine(self._network, number(self.n_threads))
             return engine.finite_logits(self.theta_, X)
         theta, network, parameters = self._kept

@@ -36,7 +36,7 @@ class NumpyEngine:
     def logits(self, theta: Array, X: Any, rows: Array | None = None) -> Array:
         return self._logits(theta, X, rows)[0]
 
-    def finite_logits(self, theta: Array, X: Array) -> Array | None:
+    def finite_logits(self, theta: Array, X: Any) -> Array | None:
         """The same for an X that nobody has looked at; None if not all is finite."""
         try:
             o_a, finite = self._logits(theta, X, overflow="raise")
