@@ -2,7 +2,7 @@
 
 Each is varied over three orders of magnitude, everything else held fast; a line of
 slope 1 through the largest shows what growth in proportion would be.  Small problems
-lie above it: an epoch has costs that do not depend on its size.
+mostly lie above it: an epoch has costs that do not depend on its size.
 
     python benchmarks/growth.py [--output FILE.json] [--plot FILE.png]
     python benchmarks/growth.py --read FILE.json --plot FILE.png

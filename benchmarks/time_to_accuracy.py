@@ -4,12 +4,12 @@ The goal is the test accuracy that scikit-learn's MLPClassifier ends with by its
 defaults, or after ten epochs where each takes it many seconds.  mlproof trains
 with settings of its own until an epoch reaches the goal; the clock stands still while
 accuracies are computed.  scikit-learn is timed both ways: to the end of its fit, which
-is what a user waits for, and to the first epoch that reaches the goal.  Both compute in
-float32.
+is what a user waits for, and, in another training, to the first epoch that reaches the
+goal.  Both compute in float32.
 
-The test rows choose nothing.  Settings are chosen on a validation part of the training
-rows: scikit-learn's defaults, trained on the rest, set a goal there, and the candidate
-that reaches it in the fewest seconds is taken.
+The test rows stop the clocks, and choose nothing.  Settings are chosen on a validation
+part of the training rows: scikit-learn's defaults, trained on the rest, set a goal
+there, and the candidate that reaches it in the fewest seconds is taken.
 
     python benchmarks/time_to_accuracy.py [SET ...] [--seeds 5] [--output FILE.json]
     python benchmarks/time_to_accuracy.py --quick

@@ -236,8 +236,8 @@ default='relu'
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
-            Finite numbers.  float32 and uint8 are kept and trained on in float32,
-            without a copy; everything else becomes float64.
+            Finite numbers.  float32 and uint8 are kept and trained on in float32, where
+            each row lies in one piece without a copy; everything else becomes float64.
         y : array-like of shape (n_samples,), or (n_samples, n_labels)
             Class labels of any sortable type; or zeros and ones, a column per label.
         sample_weight : array-like of shape (n_samples,), default=None

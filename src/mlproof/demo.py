@@ -53,6 +53,10 @@ def run(folder: Path, *, quiet: bool = False) -> dict[str, Any]:
 
     out.print(Rule("[bold]2  Train"))
     classifier = MLPClassifier(**SETTINGS)
+    with warnings.catch_warnings():
+        # What is compiled or loaded for the first epoch is no time of training.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        MLPClassifier(**SETTINGS | {"max_iter": 1}).fit(X_train, data.y_train)
     curves: dict[str, list[float]] = {"training": [], "test": []}
     start = time.perf_counter()
     epochs = classifier.iter_fit(X_train, data.y_train)

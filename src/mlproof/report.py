@@ -101,9 +101,11 @@ def bench_table(results: Mapping[str, Any]) -> Table:
         for who, reason in case["skipped"].items():
             table.add_row(Text(f"{who}: {reason}", "dim"))
         table.add_section()
+    machine = results["machine"]
     table.caption = (
-        "A run is several epochs or calls, of which one is shown before it. "
-        f"{meanwhile(results)}"
+        f"{results['date']}, {machine['processor']}, {machine['cores']} cores. One "
+        "epoch or call takes so long; a run is several, and the first one compiles and "
+        f"loads what is needed. {meanwhile(results)}"
     )
     table.caption_justify = "left"
     return table

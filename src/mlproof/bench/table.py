@@ -14,8 +14,9 @@ INTRODUCTIONS = {
 }
 FIRST_RUNS = (
     "The first run in this process beside a later one, in seconds: what is compiled or "
-    "loaded then is in the first and not in the ratios above. mlproof keeps what it "
-    "compiles on disk, and a processor's kernels serve every network."
+    "loaded then is in the first and not in the ratios above. mlproof compiles for the "
+    "first case that needs a kernel, unless it is on the disk from an earlier run, and "
+    "the next ones find it there."
 )
 
 # Cores that other programs may use before the ratios are in doubt.

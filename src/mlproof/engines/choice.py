@@ -14,8 +14,8 @@ EngineName = Literal["numpy", "compiled"]
 # What NumPy needs for each layer of a batch, for each parameter when it changes, and
 # for a multiplication in a product: seconds, rough ones of one machine.
 PER_LAYER, PER_PARAMETER, PER_PRODUCT = 4e-5, 3e-9, 2e-11
-# Loading the compiled kernels takes a third of a second, which a fit of the default 200
-# epochs gets back from epochs as long as this.
+# Loading Numba and the kernels takes about half a second, which a fit of the default
+# 200 epochs gets back, or nearly, from epochs as long as this.
 WORTHWHILE = 2e-3
 
 

@@ -173,17 +173,19 @@ def times(
             value for bars in cases.values() for bar in bars.values() for value in bar
         ]
         axis.set(xscale="log", title=title)
-        axis.set_xlim(min([0.5, *ends]) / 1.3, max([2.0, *ends]) * 2)
+        axis.set_xlim(min([0.5, *ends]) / 1.5, max([2.0, *ends]) * 2)
         y, ticks = 0.0, []
         for bars in cases.values():
             ticks.append(y + (len(bars) - 1) / 2)
             for name, (median, lower, upper) in bars.items():
                 axis.barh(y, median - 1, left=1, height=0.8, color=colours[name])
                 axis.hlines(y, lower, upper, color="black", linewidth=1)
+                # Beyond the end of the bar, and of the line over it.
+                shorter = median < 1
+                at = min(lower, median) / 1.05 if shorter else max(upper, median) * 1.05
+                side = "right" if shorter else "left"
                 text = f"{median:.3g}"
-                axis.text(
-                    max(median, upper, 1) * 1.05, y, text, va="center", fontsize=7
-                )
+                axis.text(at, y, text, ha=side, va="center", fontsize=7)
                 y += 1
             y += 0.7
         axis.axvline(1, color="black", linewidth=0.8)

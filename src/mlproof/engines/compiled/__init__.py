@@ -272,7 +272,7 @@ class CompiledEngine:
         """These batches, by all threads."""
         version = kernel, workspace.dtype, workspace.plan.marked
         if version not in _compiled:
-            with announced(workspace.dtype.name), uncollected():
+            with announced(_rows_of(workspace)), uncollected():
                 kernel(0, 0, 0, *arguments)  # no batch: this only compiles
             _compiled.add(version)
         try:
@@ -327,6 +327,13 @@ class CompiledEngine:
             ledger = Ledger(data.X, self.network.units[0], *shape, theta.dtype)
             self._ledger = last = data, shape, ledger
         return last[2]
+
+
+def _rows_of(workspace: Workspace) -> str:
+    """What the kernels are for that such a workspace needs."""
+    sparse = "sparse " if workspace.plan.sparse else ""
+    marked = " that have many zeros" if workspace.plan.marked else ""
+    return f"{sparse}{workspace.dtype.name} rows{marked}"
 
 
 def _writable(theta: Array) -> Array:

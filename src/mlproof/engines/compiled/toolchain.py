@@ -100,8 +100,11 @@ class _Kept(FunctionCache):  # type: ignore[misc]
 @contextmanager
 def announced(what: str) -> Iterator[None]:
     """Say so if what is done here takes longer than reading the folder would."""
-    kept = "for this process" if FOLDER is None else f"once, and kept in {FOLDER}"
-    message = f"mlproof compiles its kernels for {what}, {kept}."
+    kept = "they cannot be kept" if FOLDER is None else f"they are kept in {FOLDER}"
+    message = (
+        f"mlproof compiles its kernels for {what}, once, in some ten or twenty "
+        f"seconds; {kept}."
+    )
     timer = threading.Timer(ANNOUNCED_AFTER, logger.warning, [message])
     timer.daemon = True
     timer.start()
