@@ -10,6 +10,7 @@ from scipy import sparse
 from mlproof import MLPClassifier, cli
 from mlproof.engines.numpy_engine import NumpyEngine
 from mlproof.penalties import Penalty, no_penalty
+from mlproof.scaling import fit_standardised
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -54,6 +55,53 @@ def test_every_engine_trains_by_a_right_gradient(
 def test_so_do_the_solvers_of_the_whole_set(solver: str) -> None:
     clf = MLPClassifier((5,), solver=solver, l1=0.01, l2=0.03, max_iter=3)
     assert clf.fit(X, Y).check_gradient(X, Y).ok
+
+
+def trained_on_columns(scale: float, activation: str, seed: int) -> Any:
+    """A network that takes columns of such numbers as they are, and the columns."""
+    rng = np.random.default_rng(seed)
+    given = scale * rng.standard_normal((60, 3))
+    labels = given[:, 0] + given[:, 1] * rng.standard_normal(60) > 0
+    clf = MLPClassifier((4,), activation, max_iter=20, random_state=seed)
+    for _ in fit_standardised(clf, given, labels):
+        pass
+    return clf, given, labels
+
+
+@pytest.mark.parametrize("activation", ["relu", "abs"])
+@pytest.mark.parametrize("scale", [1e-9, 1e5, 1e7, 1e12])
+def test_columns_of_any_unit_are_judged_fairly(
+    scale: float, activation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    networks = [trained_on_columns(scale, activation, seed) for seed in (1, 3)]
+    for clf, given, labels in networks:
+        report = clf.check_gradient(given, labels)
+        assert report.ok, str(report)
+        assert clf.trace(given[:1], labels[:1]).ok
+    original = NumpyEngine.risk_and_gradient
+
+    def wrong(self: Any, *arguments: Any) -> Any:
+        risk, gradient = original(self, *arguments)
+        gradient[np.argmax(np.abs(gradient[:12]))] *= 1.001  # a weight of the first
+        return risk, gradient
+
+    monkeypatch.setattr(NumpyEngine, "risk_and_gradient", wrong)
+    for clf, given, labels in networks:
+        assert not clf.check_gradient(given, labels).ok
+
+
+def test_a_row_of_which_the_network_is_sure_is_traced_without_blame() -> None:
+    """1 - p has lost digits where p is near 1, and what lies below multiplies that."""
+    rng = np.random.default_rng(0)
+    given = rng.standard_normal((40, 2))
+    labels = np.argmax(given @ rng.standard_normal((2, 3)), axis=1)
+    clf = MLPClassifier((8,), solver="lbfgs", max_iter=200, alpha=1e-6, random_state=0)
+    clf.fit(given, labels)
+    sure = clf.predict_log_proba(given).max(axis=1) > -1e-8
+    assert sure.sum() > 10
+    for row in np.flatnonzero(sure):
+        trace = clf.trace(given[[row]], labels[[row]])
+        assert trace.ok, str(trace)
 
 
 @pytest.mark.parametrize(("part", "lost"), [("l1", {"l1": 0}), ("l2", {"l2": 0})])

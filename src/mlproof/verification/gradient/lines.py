@@ -17,6 +17,9 @@ from mlproof.verification.gradient.subject import Subject, refuse_changes
 # How well right gradients agree at first sight, relative to the largest derivative.
 CENTRAL_TOLERANCE, COMPLEX_TOLERANCE = 1e-7, 1e-9
 
+# The largest entry of a block below which its own size is the unit of its steps.
+TINY = 2.0**-24
+
 
 class Line(NamedTuple):
     """One direction through a block, and how the gradient given looks along it."""
@@ -76,8 +79,7 @@ def along_entry(
         finally:
             block.flat[i] = start
 
-    unit = 2.0 ** max(0, math.ceil(math.log2(abs(start) or 1)))
-    return Line(function, unit, analytic, rounding, i)
+    return Line(function, unit_of(on.point, start), analytic, rounding, i)
 
 
 def along(on: Bench, direction: Array, gradient: Array, rounding: Array) -> Line:
@@ -89,4 +91,16 @@ def along(on: Bench, direction: Array, gradient: Array, rounding: Array) -> Line
         # Of the entries that it moves: a part of the block has a part of the rounding.
         size = float(np.linalg.norm(wide[v != 0]))
     tolerance = 4 * float(np.linalg.norm(rounding * v)) + COMPLEX_TOLERANCE * size
-    return Line(lambda t: on.loss(on.point + t * v), 1.0, analytic, tolerance, None, v)
+    unit = unit_of(on.point, 0.0)
+    return Line(lambda t: on.loss(on.point + t * v), unit, analytic, tolerance, None, v)
+
+
+def unit_of(block: Array, entry: float) -> float:
+    """The step that counts as 1 for an entry of the block: 1, or the size of the entry.
+
+    Where a whole block is tiny, as the weights of columns of huge numbers are, a step
+    of 1 would change everything, and kinks lie as close as the numbers are small.
+    """
+    largest = float(np.max(np.abs(block), where=np.isfinite(block), initial=0.0))
+    least = largest if 0 < largest < TINY else 1.0
+    return float(2.0 ** math.ceil(math.log2(max(abs(entry), least))))

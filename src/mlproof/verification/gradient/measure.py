@@ -39,6 +39,8 @@ from mlproof.verification.slopes import (
 ENOUGH_WRONG = 3
 # Of a loss that is coarse, so many are studied even so: the diagnosis has no others.
 ENOUGH_COARSE = 24
+# What 1 - p, of a probability p near 1, may be off in a gradient, in units of eps.
+PROBABILITIES = 64.0
 # A complex step costs what several evaluations of the loss do.  Where a block has many
 # entries or is sampled, it goes along directions too, and only some entries get one.
 ENOUGH_COMPLEX, MANY = 32, 256
@@ -119,7 +121,8 @@ def measure(
     if point.size > min(max_entries, MANY):
         directions = [rng.standard_normal(point.shape) for _ in range(n_directions)]
 
-    rounding = min(grain(direction(v).function) for v in probes)
+    beside = [direction(v) for v in probes]
+    rounding = min(grain(line.function, line.unit) for line in beside)
     lines = [entry(int(i)) for i in indices] + [direction(v) for v in directions]
     firsts = [
         quotient(line.function, value, FIRST_STEP * line.unit, rounding)
@@ -302,7 +305,8 @@ def rounding_of(
     Seen by moving the parameters in their last digits three times; the middle change
     counts, as one move may cross a kink.  At the least it is a few units in the last
     digit of the block's largest entry, and of 1, the size of the probabilities that
-    gradients are made of.
+    gradients are made of; in double precision more of these, as they are multiplied by
+    what lies below, and nothing is lost: a gradient so small is none.
     """
     eps = [
         max(float(np.finfo(g.dtype).eps), float(np.finfo(p.dtype).eps))
@@ -319,7 +323,8 @@ def rounding_of(
     for apart, g, e in zip(zip(*moves, strict=True), gradients, eps, strict=True):
         largest = float(np.max(np.abs(g), where=np.isfinite(g), initial=0.0))
         usual = 4 * np.median(apart, axis=0)
-        rounding.append(np.maximum(usual, e * max(4.0, 16 * largest)))
+        ones = PROBABILITIES if e < 1e-12 else 4.0
+        rounding.append(np.maximum(usual, e * max(ones, 16 * largest)))
     return rounding
 
 

@@ -5,13 +5,13 @@ others: that of h_s by moving h_s and going forward from there.  Nothing that is
 takes part, so the two sides share no formula.
 """
 
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from mlproof.functions import Array
 from mlproof.verification.gradient import check_gradient
+from mlproof.verification.gradient.lines import unit_of
 from mlproof.verification.slopes import complex_step, quotient
 from mlproof.verification.trace.program import Program, Values
 
@@ -76,6 +76,5 @@ def _measure(
         moved.flat[entry] += t
         return loss({name: moved})
 
-    size = abs(float(point.flat[entry]))
-    unit = 2.0 ** max(0, math.ceil(math.log2(size or 1)))
+    unit = unit_of(point, float(point.flat[entry]))
     return quotient(along, value, STEP * unit, 0.0).central, complex_step(along)
