@@ -285,6 +285,13 @@ def test_the_weights_of_a_memory_mapped_model_can_be_assigned(tmp_path):
     found = joblib.load(tmp_path / "model", mmap_mode="r")
     found.coefs_ = [2 * W for W in found.coefs_]
     np.testing.assert_array_equal(found.coefs_[0], 2 * fitted.coefs_[0])
+    found = joblib.load(tmp_path / "model", mmap_mode="r")
+    coefs = found.coefs_
+    coefs[1] = 3 * coefs[1]
+    np.testing.assert_array_equal(found.coefs_[1], 3 * fitted.coefs_[1])
+    np.testing.assert_array_equal(found.coefs_[0], fitted.coefs_[0])
+    coefs[0][0, 0] = 7  # the views are those of the new weights
+    assert found.coefs_[0][0, 0] == 7
     np.testing.assert_array_equal(joblib.load(tmp_path / "model").theta_, fitted.theta_)
 
 
@@ -1200,6 +1207,19 @@ def test_a_fit_that_was_left_does_not_touch_a_later_one(rows, warm_start):
     assert estimator.n_iter_ == n_iter > 1
 
 
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_the_best_weights_of_a_fit_that_was_left_are_forgotten(solver):
+    estimator = new(early_stopping=True, max_iter=20, warm_start=True)
+    left = estimator.iter_fit(X, Y)
+    next(left)
+    before = estimator.theta_.copy()
+    estimator.set_params(early_stopping=False, solver=solver).fit(X, Y)
+    assert np.abs(estimator.theta_ - before).max() > 0.001
+    theta = estimator.theta_.copy()
+    left.close()
+    np.testing.assert_array_equal(estimator.theta_, theta)
+
+
 @pytest.mark.parametrize(
     "given",
     [
@@ -1398,6 +1418,16 @@ def test_a_model_saved_with_these_parameters_comes_back(parameters, tmp_path):
 def test_a_generator_of_random_numbers_is_not_saved(tmp_path):
     new(random_state=np.random.RandomState(0)).fit(X, Y).save(tmp_path / "model")
     assert load(tmp_path / "model").random_state is None
+
+
+def test_a_network_that_has_diverged_is_not_saved(tmp_path):
+    estimator = new().fit(X, Y)
+    estimator.save(tmp_path / "model")
+    kept = (tmp_path / "model").read_bytes()
+    estimator.intercepts_[0][1] = np.inf
+    with pytest.raises(ValueError, match=r"^no model is written to .* not finite"):
+        estimator.save(tmp_path / "model")
+    assert (tmp_path / "model").read_bytes() == kept
 
 
 def test_a_network_that_is_not_fitted_cannot_be_saved(tmp_path):

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -224,6 +225,57 @@ def test_ctrl_c_outside_of_training_is_said_in_one_line(
     monkeypatch.setattr(report, "with_progress", interrupt)
     assert_refused(run("fit", table, "--target", "kind"), "interrupted", code=130)
     assert os.listdir() == ["t.csv"]
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_ctrl_c_before_anything_is_learned_leaves_the_model_there_was(
+    solver: str, run: Run, table: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: Any, **__: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(NumpyEngine, "epoch", interrupt)
+    monkeypatch.setattr(NumpyEngine, "risk_and_gradient", interrupt)
+    before = model.read_bytes()
+    arguments = "fit", table, "--target", "kind", "--solver", solver, "-o", model
+    outcome = run(*arguments)
+    assert outcome.code == 130
+    assert outcome.out == ""
+    assert outcome.err.splitlines()[-1] == "mlproof: interrupted."
+    assert model.read_bytes() == before
+
+
+def test_what_is_read_is_not_written_over(run: Run, table: Path, model: Path) -> None:
+    kept = table.read_bytes(), model.read_bytes()
+    Path("link").symlink_to(table)
+    for arguments in (
+        ("fit", table, "--target", "kind", "-o", table),
+        ("fit", table, "--target", "kind", "-o", "link"),
+        ("predict", model, table, "-o", table),
+        ("predict", model, table, "-o", model),
+        ("trace", model, table, "--html", model),
+        ("check", model, table, "--plot", table),
+    ):
+        assert_refused(run(*arguments), "is read, so it is not written over")
+    assert (table.read_bytes(), model.read_bytes()) == kept
+
+
+def test_a_screen_of_few_letters_shows_what_it_can(table: Path, model: Path) -> None:
+    for command in ("evaluate", "trace"):
+        environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+        process = start(command, model, table, env=environment)
+        out, err = process.communicate(timeout=60)
+        assert (process.returncode, err) == (0, "")
+        assert "?" in out
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no sh")
+def test_closed_streams_are_no_error(table: Path, model: Path) -> None:
+    for command in ("evaluate", "predict"):
+        arguments = sys.executable, "-m", "mlproof", command, model, table
+        text = shlex.join(map(str, arguments))
+        done = subprocess.run(["sh", "-c", f"{text} >&- 2>&-"], check=False)
+        assert done.returncode == 0
 
 
 # ---- help ---------------------------------------------------------------------------

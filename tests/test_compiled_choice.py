@@ -79,7 +79,7 @@ def test_both_engines_train_to_the_same_network() -> None:
         assert one.loss_curve_ == pytest.approx(other.loss_curve_, rel=1e-9)
 
 
-@pytest.mark.parametrize("told", ["1", "0", ""])
+@pytest.mark.parametrize("told", ["1", "0", "", "false"])
 def test_without_a_compiler_numpy_trains(
     told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

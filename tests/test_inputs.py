@@ -16,7 +16,7 @@ import pytest
 from conftest import assert_close
 from scipy import sparse
 
-from mlproof import MLPClassifier, load
+from mlproof import MLPClassifier, load, modelfile, persistence
 from mlproof.functions import Array
 
 # Most fits here are cut short.
@@ -168,6 +168,16 @@ def test_a_file_and_a_pickle_keep_the_scale(engine: str, tmp_path: Path) -> None
         assert other.input_scale == SCALE
         np.testing.assert_array_equal(other.predict_proba(X), clf.predict_proba(X))
         other.partial_fit(X, y)  # goes on, with the same scale
+
+
+@pytest.mark.parametrize("scale", [10**400, 0, -1, "1", None, [1], float("inf")])
+def test_a_scale_that_is_none_is_refused_in_a_file(scale: Any, tmp_path: Path) -> None:
+    X, y = images()
+    clf = new().fit(X, y)
+    description = persistence.describe(clf) | {"input_scale": scale}
+    modelfile.write(tmp_path / "model", clf.theta_, description)
+    with pytest.raises(modelfile.ModelFileError, match="does not describe a model"):
+        load(tmp_path / "model")
 
 
 @pytest.mark.parametrize("engine", ENGINES)

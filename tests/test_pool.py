@@ -61,6 +61,28 @@ def test_callers_at_the_same_time_have_threads_of_their_own() -> None:
         assert not thread.is_alive()
 
 
+def test_work_for_which_no_thread_can_be_started_is_not_done_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done: list[int] = []
+    kept, start = pool.Pool(2), threading.Thread.start
+
+    def refuse(_: threading.Thread) -> None:
+        monkeypatch.setattr(threading.Thread, "start", start)
+        raise RuntimeError("can't start new thread")
+
+    kept.submit(done.append, 1).result(30)
+    block = threading.Event()
+    kept.submit(lambda _: block.wait(30), None)  # so that another thread is needed
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(RuntimeError, match="can't start"):
+        kept.submit(done.append, 2)
+    block.set()
+    kept.submit(done.append, 3).result(30)
+    kept.close()
+    assert sorted(done) == [1, 2, 3]
+
+
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_nothing_goes_on_after_an_error(error: type[BaseException]) -> None:
     begun: list[int] = []

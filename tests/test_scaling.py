@@ -87,7 +87,9 @@ def test_an_offset_of_1e8_costs_only_the_digits_it_takes_from_x() -> None:
     assert folded(shifted).score(shifted, Y) == folded(X).score(X, Y)
 
 
-@pytest.mark.parametrize("unit", [1e-13, 1e-9, 1e9, 1e100])
+@pytest.mark.parametrize(
+    "unit", [1e-300, 1e-165, 1e-13, 1e-9, 1e9, 1e100, 1e160, 1e300]
+)
 def test_the_unit_of_a_column_makes_no_difference(unit: float) -> None:
     np.testing.assert_allclose(
         folded(X * unit).predict_log_proba(X * unit),
@@ -95,6 +97,12 @@ def test_the_unit_of_a_column_makes_no_difference(unit: float) -> None:
         rtol=0,
         atol=1e-8,
     )
+
+
+@pytest.mark.parametrize(("dtype", "unit"), [(np.float32, 1e-42), (float, 1e-313)])
+def test_weights_too_large_for_the_dtype_are_refused(dtype: Any, unit: float) -> None:
+    with pytest.raises(ValueError, match=r"^column 1 of X varies by .* too large for"):
+        folded((X * unit).astype(dtype))
 
 
 def test_float32_stays_float32() -> None:

@@ -50,6 +50,18 @@ def test_a_matrix_of_every_format_is_its_dense_array(made: str) -> None:
     assert_all_methods_agree(X, FORMATS[made], y)
 
 
+@pytest.mark.parametrize("made", ["csr_array", "csc_array", "bsr_array"])
+@pytest.mark.parametrize("dtype", [">f4", ">f8", "f2"])
+def test_values_in_other_bytes_are_the_same_numbers(dtype: str, made: str) -> None:
+    X, y = rows_of_words(40, 8)
+    X = X.astype("f2").astype(float)
+    thin = FORMATS[made](X)
+    thin.data = thin.data.astype(dtype)
+    clf = new().fit(X, y)
+    assert_close(clf.predict_proba(thin), clf.predict_proba(X), 1e-12)
+    assert thin.data.dtype == dtype
+
+
 def small(kind: str) -> tuple[Array, Array]:
     X, y = rows_of_words(40, 8)
     if kind == "empty rows":

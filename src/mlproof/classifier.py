@@ -129,7 +129,8 @@ default='relu'
     validation_scores_ : list of float or None
         The accuracy on the validation set after every epoch, with early stopping.
     best_validation_score_ : float or None
-        The largest of them.
+        The largest of them; after a warm start, of those since and of the score that it
+        began with.
     n_iter_ : int
         Epochs of the last ``fit``, and those of ``partial_fit`` since.
     t_ : int

@@ -1,7 +1,7 @@
 """A fitted network under scikit-learn's names: what can be done with theta."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -142,8 +142,16 @@ class FittedNetwork(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise NotFittedError(
                 f"{name} belongs to a fitted network; call fit or partial_fit first."
             )
-        W, b = views(self.theta_, self._units)
-        return LayerViews(name, [W_k.T for W_k in W] if name == "coefs_" else b)
+
+        def arrays() -> Sequence[Array]:
+            W, b = views(self.theta_, self._units)
+            return [W_k.T for W_k in W] if name == "coefs_" else b
+
+        def writable() -> Sequence[Array]:
+            self._make_writable()
+            return arrays()
+
+        return LayerViews(name, arrays(), writable)
 
     @property
     def coefs_(self) -> LayerViews:
@@ -151,7 +159,6 @@ class FittedNetwork(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     @coefs_.setter
     def coefs_(self, values: Any) -> None:
-        self._make_writable()
         self._layers("coefs_").assign(values)
 
     @property
@@ -160,7 +167,6 @@ class FittedNetwork(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     @intercepts_.setter
     def intercepts_(self, values: Any) -> None:
-        self._make_writable()
         self._layers("intercepts_").assign(values)
 
     def _make_writable(self) -> None:

@@ -1,6 +1,6 @@
 """``coefs_`` and ``intercepts_``: lists of views that write through to theta."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, SupportsIndex
 
 import numpy as np
@@ -16,9 +16,15 @@ class LayerViews(list[Array]):
     list of plain arrays.
     """
 
-    def __init__(self, name: str, arrays: Sequence[Array]) -> None:
+    def __init__(
+        self,
+        name: str,
+        arrays: Sequence[Array],
+        writable: Callable[[], Sequence[Array]],
+    ) -> None:
+        """``writable`` gives such views again, of a theta that can be written to."""
         super().__init__(arrays)
-        self._name = name
+        self._name, self._writable = name, writable
 
     def __setitem__(self, index: SupportsIndex | slice, value: Any) -> None:
         if isinstance(index, slice):
@@ -46,6 +52,8 @@ class LayerViews(list[Array]):
                     f"{self._name}[{layer}] must have shape {self[layer].shape}; "
                     f"got {array.shape}."
                 )
+        if not all(self[layer].flags.writeable for layer in layers):
+            super().__setitem__(slice(None), self._writable())
         for layer, array in zip(layers, arrays, strict=True):
             self[layer][...] = array
 

@@ -144,6 +144,7 @@ class LearningNetwork(FittedNetwork):
         """Train, keeping the fitted attributes true after every epoch."""
         history, theta = self._history, self.theta_
         history.warning = None
+        history.best_theta = None  # of a run that was left
         history.n_runs += 1
         run = history.n_runs
         if not incremental:

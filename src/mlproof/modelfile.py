@@ -32,8 +32,13 @@ class ModelFileError(ValueError):
 def write(path: str | os.PathLike[str], theta: Array, description: Any) -> None:
     """Write theta and a description that JSON can hold; the file appears whole or not.
 
-    OSError tells why a file could not be written.
+    OSError tells why a file could not be written; theta must be finite, ValueError.
     """
+    if not np.isfinite(theta).all():
+        raise ValueError(
+            f"no model is written to {path}: it has weights that are not finite, as "
+            "training diverged. Scale the columns or lower learning_rate_init."
+        )
     metadata = {METADATA_KEY: json.dumps({"format": FORMAT, **description})}
     with whole_file(path) as temporary:
         try:

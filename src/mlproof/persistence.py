@@ -130,6 +130,7 @@ def _restore(
     scale = description.get("input_scale", 1.0)
     if type(scale) not in (int, float) or not 0 < scale < float("inf"):
         raise ValueError(f"input_scale must be a positive number, not {scale!r}")
+    scale = float(scale)  # which an integer may be too large for
     history = _history(description["history"])
     activation = description["activation"]
     estimator._become(theta, units, activation, labelling, history, engine, scale)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from mlproof.classifier import MLPClassifier
+from mlproof.functions import Array
 from mlproof.training import Epoch
 
 
@@ -29,13 +30,33 @@ def fit_standardised(
         raise ValueError("warm_start=True does not go with standardised columns.")
     before = getattr(classifier, "theta_", None)
     X = np.asarray(X, dtype=np.float32 if X.dtype == np.float32 else np.float64)
-    mean = np.mean(X, axis=0, dtype=np.float64)
-    scale = np.std(X, axis=0, dtype=np.float64)
-    scale[scale <= 1e-12 * np.abs(mean)] = 1  # constant but for rounding
+    # In units of a power of 2, in which no square overflows and nothing is rounded.
+    _, exponent = np.frexp(np.max(np.abs(X), axis=0, initial=0).astype(np.float64))
+    unit = np.ldexp(1.0, exponent - 1)
+    mean = np.mean(X / unit, axis=0)
+    scale = np.std(X / unit, axis=0)
+    constant = scale <= 1e-12 * np.abs(mean)  # but for rounding
+    scale[constant] = 1 / unit[constant]
+    standardised = ((X / unit - mean) / scale).astype(X.dtype)
+    mean, scale = mean * unit, scale * unit
     try:
-        yield from classifier.iter_fit(((X - mean) / scale).astype(X.dtype), y)
+        yield from classifier.iter_fit(standardised, y)
     finally:  # also when the caller has seen enough; not when training never began
         if getattr(classifier, "theta_", None) is not before:
-            coef = classifier.coefs_[0] / scale[:, None]
-            classifier.coefs_[0] = coef
+            trained = np.isfinite(classifier.theta_).all()  # or diverged, as fit says
+            with np.errstate(over="ignore", invalid="ignore"):
+                coef = classifier.coefs_[0] / scale[:, None]
+                classifier.coefs_[0] = coef
             classifier.intercepts_[0] = classifier.intercepts_[0] - mean @ coef
+            if trained:
+                _expect_finite(classifier.coefs_[0], scale)
+
+
+def _expect_finite(coef: Array, scale: Array) -> None:
+    """Refuse weights that only a wider dtype, or other units of X, could hold."""
+    large = np.flatnonzero(~np.isfinite(coef).all(axis=1))
+    if len(large):
+        raise ValueError(
+            f"column {large[0] + 1} of X varies by {scale[large[0]]:.3g} only, and its "
+            f"weights are too large for {coef.dtype.name}. Give it in other units."
+        )

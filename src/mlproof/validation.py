@@ -1,5 +1,6 @@
 """What is asked of the data before anything reads it, beyond what scikit-learn asks."""
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,9 @@ X_FORMATS: dict[str, Any] = {
     "dtype": (np.float64, np.float32, np.uint8),  # others become the first
 }
 
+# What SciPy's shorter indices hold.
+SHORT_INDICES = {np.dtype(name) for name in ("i1", "i2", "i4", "u1", "u2")}
+
 
 def sound(matrix: Any, name: str = "X") -> Any:
     """The matrix, unless it is sparse and its indices lead out of it: ValueError.
@@ -25,12 +29,13 @@ def sound(matrix: Any, name: str = "X") -> Any:
     if not sparse.issparse(matrix):
         return matrix
     try:
-        return _SOUND.get(matrix.format, _anything)(matrix)
+        _SOUND.get(matrix.format, _anything)(matrix)
     except (ValueError, TypeError, OverflowError, ZeroDivisionError) as error:
         raise ValueError(
             f"{name} is a sparse matrix that contradicts itself: {error}. Build it "
             "again, or call its check_format() to find out where it goes wrong."
         ) from error
+    return _tidied(matrix) if _SOUND.get(matrix.format) is _compressed else matrix
 
 
 def check_sample_weight(sample_weight: Any, X: Any) -> Array | None:
@@ -41,8 +46,7 @@ def check_sample_weight(sample_weight: Any, X: Any) -> Array | None:
 # ---- a check for each sparse format that holds indices -------------------------------
 
 
-def _compressed(matrix: Any) -> Any:
-    """The same arrays in a matrix of its own, which SciPy makes tidy."""
+def _compressed(matrix: Any) -> None:
     pointers, indices, data = matrix.indptr, matrix.indices, matrix.data
     blocked = matrix.format == "bsr"
     if (pointers.ndim, indices.ndim, data.ndim) != (1, 1, 3 if blocked else 1):
@@ -67,37 +71,43 @@ def _compressed(matrix: Any) -> Any:
             f"indices and {len(data)} values"
         )
     _within(indices[:n_entries], columns, matrix.shape)
-    return type(matrix)((data, indices, pointers), shape=matrix.shape)
 
 
-def _coordinates(matrix: Any) -> Any:
+def _tidied(matrix: Any) -> Any:
+    """The same arrays in another matrix, as SciPy wants them: no longer than they are
+    used, indices and pointers of one dtype, values in the machine's order of bytes.
+    """
+    tidied, arrays = copy.copy(matrix), (matrix.indptr, matrix.indices)
+    dtype = np.int32 if {a.dtype for a in arrays} <= SHORT_INDICES else np.int64
+    tidied.indptr, tidied.indices = (a.astype(dtype, copy=False) for a in arrays)
+    tidied.check_format(full_check=False)
+    return tidied
+
+
+def _coordinates(matrix: Any) -> None:
     if {len(index) for index in matrix.coords} != {len(matrix.data)}:
         raise ValueError("its indices and its values are not equally many")
     for index, size in zip(matrix.coords, matrix.shape, strict=True):
         _within(index, size, matrix.shape)
-    return matrix
 
 
-def _diagonals(matrix: Any) -> Any:
+def _diagonals(matrix: Any) -> None:
     _whole_numbers(matrix.offsets)
     if matrix.offsets.shape != matrix.data.shape[:1] or matrix.data.ndim != 2:
         raise ValueError("its offsets and its diagonals are not equally many")
-    return matrix
 
 
-def _lists(matrix: Any) -> Any:
+def _lists(matrix: Any) -> None:
     if not len(matrix.rows) == len(matrix.data) == matrix.shape[0]:
         raise ValueError("it has not as many lists as rows")
     for columns, values in zip(matrix.rows, matrix.data, strict=True):
         if len(columns) != len(values):
             raise ValueError("a row has not as many indices as values")
         _within(np.asarray(columns), matrix.shape[1], matrix.shape)
-    return matrix
 
 
-def _anything(matrix: Any) -> Any:
+def _anything(matrix: Any) -> None:
     """A format whose own conversions look at its indices."""
-    return matrix
 
 
 _SOUND = {

@@ -42,6 +42,7 @@ def main(arguments: list[str] | None = None) -> None:
         print("note: " + " ".join(str(message).split()), file=sys.stderr)
 
     warnings.showwarning = note
+    _expect_nobody()
     try:
         code = app(arguments, exit_on_error=False, print_error=False)
         sys.stdout.flush()
@@ -61,6 +62,14 @@ def main(arguments: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         code = _fail(130, "interrupted.")
     sys.exit(code)
+
+
+def _expect_nobody() -> None:
+    """Write to nowhere where standard output or error is closed; Python has None."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+            setattr(sys, name, nowhere)
 
 
 def _fail(code: int, message: str) -> int:

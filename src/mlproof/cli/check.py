@@ -33,7 +33,7 @@ def check(
     """
     from mlproof import report
 
-    check_drawable(plot)
+    check_drawable(plot, model, table)
 
     classifier, y, X = model_and_labelled(model, table, target)
     if rows < 1:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from mlproof.cli.inputs import labelled, unnamed
-from mlproof.cli.options import Json, Output, show
+from mlproof.cli.options import Json, Output, check_output, show
 
 
 def fit(
@@ -76,12 +76,11 @@ def fit(
     import numpy as np
 
     from mlproof import MLPClassifier, modelfile, persistence, report
-    from mlproof.files import check_writable
     from mlproof.scaling import fit_standardised
 
     data = labelled(table, target)
     output = output or table.with_suffix(".safetensors")
-    check_writable(output)
+    check_output(output, table)
     classifier = MLPClassifier(
         _sizes(hidden_layer_sizes),
         activation,
@@ -106,7 +105,7 @@ def fit(
                 pass
         except KeyboardInterrupt:  # between two epochs; within one it ends the training
             epochs.close()
-    if not hasattr(classifier, "theta_"):  # interrupted before there were weights
+    if not getattr(classifier, "n_iter_", 0):  # interrupted before anything was learned
         raise KeyboardInterrupt
     if data.columns is not None:
         classifier.feature_names_in_ = np.array(data.columns, dtype=object)

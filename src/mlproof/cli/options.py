@@ -1,6 +1,8 @@
 """Options that several commands share, and how results are shown."""
 
+import io
 import json
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
@@ -37,6 +39,8 @@ def show(result: Any, as_json: bool, *for_people: Any) -> None:
     if as_json:
         print(json.dumps(result))
         return
+    if isinstance(sys.stdout, io.TextIOWrapper):  # not every screen has every letter
+        sys.stdout.reconfigure(errors="replace")
     out = report.console()
     for part in for_people:
         if isinstance(part, str):
@@ -45,12 +49,22 @@ def show(result: Any, as_json: bool, *for_people: Any) -> None:
             out.print(part)
 
 
-def check_drawable(plot: Path | None) -> None:
-    """Refuse a picture that could not be drawn or written, before there is work."""
+def check_output(output: Path, *inputs: Path) -> None:
+    """Refuse a file that could not be written or is read from, before there is work."""
     from mlproof.files import check_writable
 
+    check_writable(output)
+    for path in inputs:
+        if output.exists() and path.exists() and output.samefile(path):
+            raise ValueError(
+                f"{output} is read, so it is not written over; name another."
+            )
+
+
+def check_drawable(plot: Path | None, *inputs: Path) -> None:
+    """Refuse a picture that could not be drawn or written, before there is work."""
     if plot is None:
         return
-    check_writable(plot)
+    check_output(plot, *inputs)
     if find_spec("matplotlib") is None:
         raise ValueError("--plot needs Matplotlib: pip install 'mlproof[plot]'.")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mlproof.cli.inputs import read_model, read_rows, unnamed
-from mlproof.cli.options import Json, Model, Output
+from mlproof.cli.options import Json, Model, Output, check_output
 
 
 def predict(
@@ -26,6 +26,8 @@ def predict(
 
     from mlproof.files import whole_file
 
+    if output is not None:
+        check_output(output, model, table)
     classifier, _ = read_model(model)
     data = read_rows(classifier, table, None)
     X = unnamed(classifier, data)

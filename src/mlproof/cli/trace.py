@@ -8,7 +8,14 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from mlproof.cli.inputs import model_and_labelled, read_model
-from mlproof.cli.options import Json, LabelledTable, Model, Target, show
+from mlproof.cli.options import (
+    Json,
+    LabelledTable,
+    Model,
+    Target,
+    check_output,
+    show,
+)
 
 
 def trace(
@@ -30,10 +37,10 @@ def trace(
     html
         A page to write, which a browser opens; without it the step is printed.
     """
-    from mlproof.files import check_writable, whole_file
+    from mlproof.files import whole_file
 
     if html is not None:
-        check_writable(html)
+        check_output(html, model, table)
     classifier, y, X = model_and_labelled(model, table, target)
     rows = row or [1]
     for number in rows:

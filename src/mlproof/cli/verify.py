@@ -1,14 +1,12 @@
 """``mlproof verify``"""
 
-import io
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from mlproof.cli.options import Json, show
+from mlproof.cli.options import Json, check_output, show
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -45,14 +43,14 @@ def verify(
     html
         A page to write that shows the document with its claims in colour.
     """
-    from mlproof.files import check_writable, whole_file
+    from mlproof.files import whole_file
     from mlproof.verification.document.listing import outcome
     from mlproof.verification.document.text.reading import read_document
     from mlproof.verification.document.words import counted, word
 
     _check_options(documents, html, summary=summary, everything=everything)
     if html is not None:
-        check_writable(html)
+        check_output(html, *documents)
     for path in documents:  # all are refused if one is, before there is work
         read_document(path)
     options = {"language": language, "run_code": run_code}
@@ -65,8 +63,6 @@ def verify(
         with whole_file(html) as temporary:
             temporary.write_text(reports[0].to_html(), encoding="utf-8")
         parts.append(word(language, "written", path=html))
-    if isinstance(sys.stdout, io.TextIOWrapper):  # not every screen has every letter
-        sys.stdout.reconfigure(errors="replace")
     found = [report.as_dict() for report in reports]
     show(found[0] if len(found) == 1 else found, as_json, *parts)
     return _exit_code(reports)

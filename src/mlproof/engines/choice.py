@@ -43,8 +43,8 @@ def engine(
         return NumpyEngine(network, threads, lazy_adam=sparse_adam == "lazy")
     if _without_compiler():
         raise ValueError(
-            "engine='compiled' needs Numba's compiler, and NUMBA_DISABLE_JIT switches "
-            "it off. Unset it, or train with engine='numpy'."
+            "the compiled engine needs Numba's compiler, and NUMBA_DISABLE_JIT "
+            "switches it off. Unset it, or train with engine='numpy'."
         )
     # Numba is loaded by those who need it: it takes longer than all the rest.
     from mlproof.engines.compiled import CompiledEngine
@@ -54,4 +54,7 @@ def engine(
 
 def _without_compiler() -> bool:
     """Whether Numba is told to leave functions to Python, as it is for coverage."""
-    return os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
+    try:  # which it reads like this
+        return int(os.environ.get("NUMBA_DISABLE_JIT", "0")) != 0
+    except ValueError:
+        return False

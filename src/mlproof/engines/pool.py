@@ -30,7 +30,11 @@ class Pool:
             self._owner = os.getpid()
         try:
             return self._threads.submit(work, of)
-        except RuntimeError:  # as the main thread has ended, and others go on
+        except RuntimeError as error:
+            # As the main thread has ended, and others go on.  Where no thread can be
+            # started instead, the executor keeps the work, which is not done twice.
+            if not str(error).startswith("cannot schedule"):
+                raise
             return _by_a_new_thread(work, of)
 
     def close(self) -> None:
