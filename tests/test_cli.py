@@ -245,6 +245,23 @@ def test_ctrl_c_before_anything_is_learned_leaves_the_model_there_was(
     assert model.read_bytes() == before
 
 
+@pytest.mark.parametrize("dtype", [int, float, np.float32, str])
+@pytest.mark.parametrize("written", [int, float])
+def test_labels_are_the_same_numbers_in_csv_and_npz(
+    written: Any, dtype: Any, run: Run, tmp_path: Path
+) -> None:
+    np.savez("a.npz", X=X, y=KIND.astype(dtype))
+    write_csv(tmp_path / "t.csv", "u,v,y", *X.T, KIND.astype(written))
+    assert run("fit", "a.npz", "--max-iter", 3).code == 0
+    if dtype is str and written is float:  # "0" and "0.0" are two texts
+        assert_refused(run("evaluate", "a.safetensors", "t.csv"), "never saw")
+        return
+    outcome = run("evaluate", "a.safetensors", "t.csv", "--json")
+    assert outcome.code == 0
+    expected = run("evaluate", "a.safetensors", "a.npz", "--json")
+    assert outcome.out == expected.out
+
+
 def test_what_is_read_is_not_written_over(run: Run, table: Path, model: Path) -> None:
     kept = table.read_bytes(), model.read_bytes()
     Path("link").symlink_to(table)

@@ -69,13 +69,35 @@ def model_and_labelled(
         )
     data = read_rows(classifier, table, target)
     assert data.y is not None
-    # Compared as text: "1" in a CSV file is the class 1 of an .npz file.
-    known = {str(label): label for label in classifier.classes_.tolist()}
-    unseen = [label for label in map(str, data.y.tolist()) if label not in known]
+    classes = classifier.classes_.tolist()
+    labels = data.y.tolist()
+    found = {label: _class_of(label, classes) for label in dict.fromkeys(labels)}
+    unseen = [label for label, its_class in found.items() if its_class is None]
     if unseen:
         raise tables.TableError(
-            f"{table} holds the label {unseen[0]!r}, which the model never saw; its "
-            f"classes are: {', '.join(known)}."
+            f"{table} holds the label {str(unseen[0])!r}, which the model never saw; "
+            f"its classes are: {', '.join(map(str, classes))}."
         )
-    y = np.array([known[str(label)] for label in data.y.tolist()])
+    y = np.array([found[label] for label in labels])
     return classifier, y, unnamed(classifier, data)
+
+
+def _class_of(label: Any, classes: list[Any]) -> Any:
+    """The class that a label is, in whichever dtype a file has it; None if it is none.
+
+    "1" in a CSV file is the class 1 of an .npz file, and so is 1.0; "1" and "1.0" are
+    two classes where a model was trained on text.
+    """
+    whole = isinstance(label, float) and label.is_integer()
+    texts = {str(label), str(int(label) if whole else label)}
+    for known in classes:
+        if str(known) in texts or (not isinstance(known, str) and _equal(label, known)):
+            return known
+    return None
+
+
+def _equal(label: Any, number: float) -> bool:
+    try:
+        return float(label) == number
+    except ValueError:
+        return False
