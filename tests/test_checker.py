@@ -347,3 +347,54 @@ def test_a_steep_function_is_no_accusation() -> None:
 
     x = np.array([0.0, 1e-3])
     assert check_gradient(loss, lambda x: 1000 / np.cosh(1000 * x) ** 2, x).ok
+
+
+# ---- tiny parameters, and losses in single precision --------------------------------
+
+
+@pytest.mark.parametrize("size", [1e-7, 1e-9, 1e-13, 1e-17, 1e-200, 1e-300])
+@pytest.mark.parametrize("factor", [1.001, 2, -1, 0])
+def test_a_mistake_where_all_parameters_are_tiny_is_caught(
+    size: float, factor: float
+) -> None:
+    rng = np.random.default_rng(0)
+    A, y = rng.standard_normal((30, 5)), rng.standard_normal(30)
+    w = size * rng.standard_normal(5)
+
+    def loss(w: Array) -> Any:
+        return ((A @ w - y) ** 2).mean() / 2
+
+    def gradient(w: Array) -> Array:
+        return A.T @ (A @ w - y) / len(y)
+
+    assert check_gradient(loss, gradient, w).ok
+    assert not check_gradient(loss, lambda w: factor * gradient(w), w).ok
+
+
+@pytest.mark.parametrize("n", [20, 200, 2000])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_loss_that_casts_its_parameters_to_float32_is_judged_fairly(
+    n: int, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    A, y = rng.standard_normal((50, n)) / np.sqrt(n), rng.integers(0, 2, 50)
+    w = rng.standard_normal(n).astype(np.float32)
+
+    def loss(w: Array) -> Any:
+        z = A @ w.astype(np.float32)
+        return np.mean(np.logaddexp(0, z) - y * z)
+
+    def gradient(w: Array) -> Array:
+        z = A @ w.astype(np.float32)
+        return A.T @ (1 / (1 + np.exp(-z)) - y) / len(y)
+
+    report = check_gradient(loss, gradient, w)
+    assert report.ok, str(report)
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e-8, 1e-14, 3e-15])
+def test_a_mistake_in_a_loss_of_any_unit_is_caught(unit: float) -> None:
+    x = np.array([1.0, -2.0, 0.5])
+    assert check_gradient(lambda x: unit * (x**2).sum(), lambda x: 2 * unit * x, x).ok
+    for wrong in (lambda x: unit * x, lambda x: -2 * unit * x):
+        assert not check_gradient(lambda x: unit * (x**2).sum(), wrong, x).ok

@@ -232,7 +232,7 @@ def test_ctrl_c_before_anything_is_learned_leaves_the_model_there_was(
     solver: str, run: Run, table: Path, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt(*_: Any, **__: Any) -> Any:
-        raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(NumpyEngine, "epoch", interrupt)
     monkeypatch.setattr(NumpyEngine, "risk_and_gradient", interrupt)
@@ -262,6 +262,15 @@ def test_labels_are_the_same_numbers_in_csv_and_npz(
     assert outcome.out == expected.out
 
 
+def test_a_training_that_has_converged_at_its_start_is_saved(
+    run: Run, table: Path
+) -> None:
+    outcome = run("fit", table, "--target", "kind", "--solver", "lbfgs", "--tol", 10)
+    assert outcome.code == 0
+    assert "0 epochs" in outcome.out
+    assert table.with_suffix(".safetensors").exists()
+
+
 def test_what_is_read_is_not_written_over(run: Run, table: Path, model: Path) -> None:
     kept = table.read_bytes(), model.read_bytes()
     Path("link").symlink_to(table)
@@ -272,6 +281,7 @@ def test_what_is_read_is_not_written_over(run: Run, table: Path, model: Path) ->
         ("predict", model, table, "-o", model),
         ("trace", model, table, "--html", model),
         ("check", model, table, "--plot", table),
+        ("bench", "--read", table, "--plot", table),
     ):
         assert_refused(run(*arguments), "is read, so it is not written over")
     assert (table.read_bytes(), model.read_bytes()) == kept

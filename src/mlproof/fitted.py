@@ -31,7 +31,7 @@ from mlproof.penalties import Penalty, no_penalty
 from mlproof.training import History
 from mlproof.validation import X_FORMATS, check_sample_weight, sound
 from mlproof.verification.comparison import Comparison, compare
-from mlproof.verification.gradient import check_gradient
+from mlproof.verification.gradient.check import LEAST, OF_A_NETWORK, judged
 from mlproof.verification.report import GradientReport
 from mlproof.verification.trace import Trace, trace_step
 
@@ -307,7 +307,9 @@ class FittedNetwork(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         -------
         GradientReport
         """
-        return check_gradient(*self._to_check(X, y, sample_weight), **options)
+        of_float32 = self.theta_.dtype == np.float32
+        least = LEAST if of_float32 else OF_A_NETWORK
+        return judged(*self._to_check(X, y, sample_weight), (), least, **options)
 
     def compare_gradient(
         self, X: Any, y: Any, sample_weight: Any = None, **options: Any

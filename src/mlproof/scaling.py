@@ -36,7 +36,8 @@ def fit_standardised(
     mean = np.mean(X / unit, axis=0)
     scale = np.std(X / unit, axis=0)
     constant = scale <= 1e-12 * np.abs(mean)  # but for rounding
-    scale[constant] = 1 / unit[constant]
+    with np.errstate(over="ignore"):
+        scale[constant] = 1 / unit[constant]
     standardised = ((X / unit - mean) / scale).astype(X.dtype)
     mean, scale = mean * unit, scale * unit
     try:

@@ -45,9 +45,10 @@ def bench(
         raise ValueError(f"--repeats must be at least 1; got {repeats}.")
     if (bool(cases), every, read is not None).count(True) > 1:
         raise ValueError("give names of cases, --all or --read, but not two of them.")
+    sources = [path for path in (read, output) if path is not None]
     if output is not None:
         check_writable(output)
-    check_drawable(plot)
+    check_drawable(plot, *sources)
     if read is None:
         measured: dict[str, Any] = {}
         to_measure = chosen(cases, everything=every)

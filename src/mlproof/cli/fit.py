@@ -105,7 +105,8 @@ def fit(
                 pass
         except KeyboardInterrupt:  # between two epochs; within one it ends the training
             epochs.close()
-    if not getattr(classifier, "n_iter_", 0):  # interrupted before anything was learned
+    nothing = not hasattr(classifier, "theta_")  # has been learned that could be kept
+    if nothing or (interrupts and classifier.n_iter_ == 0):
         raise KeyboardInterrupt
     if data.columns is not None:
         classifier.feature_names_in_ = np.array(data.columns, dtype=object)

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mlproof.functions import Array
-from mlproof.verification.gradient.lines import unit_of
 from mlproof.verification.gradient.subject import (
     Subject,
     gradient_at,
@@ -88,7 +87,7 @@ def _central(subject: Subject, k: int, i: int) -> float:
         blocks[k].flat[i] += t
         return subject.loss(subject.rebuild(blocks), *subject.args)
 
-    unit = unit_of(subject.point[k], float(subject.point[k].flat[i]))
+    unit = max(1.0, abs(float(subject.point[k].flat[i])))
     return quotient(moved, 0.0, FIRST_STEP * unit, 0.0).central
 
 

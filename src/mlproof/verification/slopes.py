@@ -28,8 +28,9 @@ COMPLEX_STEP = 1e-30
 # ladder of a study.  Powers of two, so that most points x + h are exact.
 FIRST_STEP = 2.0**-17
 LADDER = tuple(2.0**-e for e in range(9, 45, 2))
-# How far from 0 the rounding of f is looked at.
+# How far from 0 the rounding of f is looked at, and what it is in double precision.
 GRAIN_DISTANCES = tuple(2.0**-e for e in (16, 24, 32, 40))
+DOUBLE = 64 * EPS
 # Rounding of f in units of its last digit; a sum of many terms loses a few.
 DIGITS_LOST = 16
 
@@ -61,24 +62,26 @@ class Study(NamedTuple):
     kink: tuple[float, float] | None  # (smaller, larger) one-sided slope, if at a kink
 
 
-def grain(f: Function, unit: float) -> float:
+def grain(f: Function, unit: float = 1.0) -> float:
     """How far rounding moves f: what a cubic does not explain in nine of its values.
 
-    They lie a little away from t = 0, where there may be a kink, and at first far
-    enough apart for float32 to tell them from each other.  Where many kinks lie close,
-    as with inputs of large numbers, it is those that a cubic does not explain; closer
-    values have none between them, and as much rounding, if f tells them apart.
+    They lie a little away from t = 0, where there may be a kink, and far enough apart
+    for float32 to tell them from each other.  Where kinks lie close, as they do with
+    inputs of large numbers, it is those that a cubic does not explain; a loss that is
+    as smooth as double precision lets it be at a finer distance has no other rounding.
     """
     found: list[float] = []
     for distance in GRAIN_DISTANCES:
         values = [_real(f, distance * unit * (1 + j / 16)) for j in range(9)]
-        if found and len({*values}) < len(values):
-            break
+        if len({*values}) < len(values) and found:
+            break  # all is one number in float32
         with np.errstate(invalid="ignore"):
             left = np.diff(values, n=4) / 8  # they magnify rounding so much
         most = np.max(np.abs(left), where=np.isfinite(left), initial=0.0)
         found.append(float(most))
-    return min(found)
+        if most <= DOUBLE * max(map(abs, values)):
+            return float(most)
+    return found[0]
 
 
 def quotient(f: Function, value: float, h: float, rounding: float) -> Quotient:

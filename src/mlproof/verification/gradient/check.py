@@ -50,6 +50,10 @@ from mlproof.verification.slopes import FIRST_STEP, complex_step, quotient
 # Of the derivatives of single terms, a diagnosis needs no more than so many in a block.
 ENOUGH_ENTRIES = 60
 
+# What the gradient of any loss may be off, in units of eps; and that of a network in
+# double precision, for each unit of the numbers that its probabilities multiply.
+LEAST, OF_A_NETWORK = 4.0, 64.0
+
 
 def check_gradient(
     loss: Callable[..., Any] | Mapping[str, Callable[..., Any]],
@@ -111,6 +115,25 @@ def check_gradient(
       their difference / 2h = 6
       yours                 = 3
     """
+    options = {"max_entries": max_entries, "n_directions": n_directions, "seed": seed}
+    return judged(loss, gradient, parameters, args, LEAST, **options)
+
+
+def judged(
+    loss: Any,
+    gradient: Any,
+    parameters: Any,
+    args: tuple[Any, ...],
+    least: float,
+    *,
+    max_entries: int = 200,
+    n_directions: int = 3,
+    seed: int = 0,
+) -> GradientReport:
+    """The same where it is known what the gradient may be off at least, in eps.
+
+    1 - p has lost the digits of a p near 1, and what lies below multiplies that.
+    """
     subject = subject_of(loss, gradient, parameters, args)
     if max_entries < 1:
         raise ValueError(f"max_entries must be at least 1; got {max_entries}.")
@@ -131,7 +154,7 @@ def check_gradient(
         subject, lambda arrays: blocks_at(arrays, lone_gradient_at), elsewhere
     )
     gradients = [reading[0].block for reading, _ in read]
-    rounding = rounding_of(blocks_at, gradients, subject.arrays, rng)
+    rounding = rounding_of(blocks_at, gradients, subject.arrays, rng, least)
     nearby = Nearby(subject, blocks_at, np.random.default_rng([seed, 2]))
     measured = []
     for k, given in enumerate(gradients):

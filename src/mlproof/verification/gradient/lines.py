@@ -17,9 +17,6 @@ from mlproof.verification.gradient.subject import Subject, refuse_changes
 # How well right gradients agree at first sight, relative to the largest derivative.
 CENTRAL_TOLERANCE, COMPLEX_TOLERANCE = 1e-7, 1e-9
 
-# The largest entry of a block below which its own size is the unit of its steps.
-TINY = 2.0**-24
-
 
 class Line(NamedTuple):
     """One direction through a block, and how the gradient given looks along it."""
@@ -29,6 +26,7 @@ class Line(NamedTuple):
     analytic: float
     tolerance: float  # what rounding may do to that
     entry: int | None  # the flat index; None for a direction through the whole block
+    block_size: float  # the largest entry of the block
     through: Array | None = None  # that direction
 
 
@@ -79,7 +77,8 @@ def along_entry(
         finally:
             block.flat[i] = start
 
-    return Line(function, unit_of(on.point, start), analytic, rounding, i)
+    unit = 2.0 ** max(0, math.ceil(math.log2(abs(start) or 1)))
+    return Line(function, unit, analytic, rounding, i, _size(on.point))
 
 
 def along(on: Bench, direction: Array, gradient: Array, rounding: Array) -> Line:
@@ -91,16 +90,11 @@ def along(on: Bench, direction: Array, gradient: Array, rounding: Array) -> Line
         # Of the entries that it moves: a part of the block has a part of the rounding.
         size = float(np.linalg.norm(wide[v != 0]))
     tolerance = 4 * float(np.linalg.norm(rounding * v)) + COMPLEX_TOLERANCE * size
-    unit = unit_of(on.point, 0.0)
-    return Line(lambda t: on.loss(on.point + t * v), unit, analytic, tolerance, None, v)
+    size = _size(on.point)
+    return Line(
+        lambda t: on.loss(on.point + t * v), 1.0, analytic, tolerance, None, size, v
+    )
 
 
-def unit_of(block: Array, entry: float) -> float:
-    """The step that counts as 1 for an entry of the block: 1, or the size of the entry.
-
-    Where a whole block is tiny, as the weights of columns of huge numbers are, a step
-    of 1 would change everything, and kinks lie as close as the numbers are small.
-    """
-    largest = float(np.max(np.abs(block), where=np.isfinite(block), initial=0.0))
-    least = largest if 0 < largest < TINY else 1.0
-    return float(2.0 ** math.ceil(math.log2(max(abs(entry), least))))
+def _size(block: Array) -> float:
+    return float(np.max(np.abs(block), where=np.isfinite(block), initial=0.0))

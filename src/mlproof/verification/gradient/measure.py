@@ -29,6 +29,7 @@ from mlproof.verification.slopes import (
     EPS,
     FIRST_STEP,
     Quotient,
+    Study,
     complex_step,
     grain,
     quotient,
@@ -39,8 +40,8 @@ from mlproof.verification.slopes import (
 ENOUGH_WRONG = 3
 # Of a loss that is coarse, so many are studied even so: the diagnosis has no others.
 ENOUGH_COARSE = 24
-# What 1 - p, of a probability p near 1, may be off in a gradient, in units of eps.
-PROBABILITIES = 64.0
+# A block is tiny whose largest entry is below this; a smaller one has no smaller steps.
+TINY, SMALLEST = 2.0**-24, 2.0**-900
 # A complex step costs what several evaluations of the loss do.  Where a block has many
 # entries or is sampled, it goes along directions too, and only some entries get one.
 ENOUGH_COMPLEX, MANY = 32, 256
@@ -121,8 +122,7 @@ def measure(
     if point.size > min(max_entries, MANY):
         directions = [rng.standard_normal(point.shape) for _ in range(n_directions)]
 
-    beside = [direction(v) for v in probes]
-    rounding = min(grain(line.function, line.unit) for line in beside)
+    rounding = min(grain(direction(v).function) for v in probes)
     lines = [entry(int(i)) for i in indices] + [direction(v) for v in directions]
     firsts = [
         quotient(line.function, value, FIRST_STEP * line.unit, rounding)
@@ -239,6 +239,8 @@ def _at_length(line: Line, first: Quotient, step: float | None, loss: _Loss) -> 
     """The line after a study with many steps, for what one step does not settle."""
     tight, _ = _tolerances(line, first, loss)
     found = study(line.function, loss.value, line.unit, loss.rounding)
+    if abs(line.analytic - found.derivative) > found.bound + tight:
+        found = _closer(line, found, loss)
     low, high = found.kink or (math.inf, -math.inf)
     if loss.single:  # rounding may have crossed a kink within the step
         low = min(low, first.central - 0.6 * abs(first.gap))
@@ -256,6 +258,20 @@ def _at_length(line: Line, first: Quotient, step: float | None, loss: _Loss) -> 
     return Judged(
         line, first, found.derivative, step, allowed, slopes, on_kink, True, wrong
     )
+
+
+def _closer(line: Line, found: Study, loss: _Loss) -> Study:
+    """The study at the size of the block, if that is tiny and tells more.
+
+    The weights of columns of huge numbers are, and kinks lie as close to each other as
+    these are large.
+    """
+    if not SMALLEST < line.block_size < TINY:
+        return found
+    unit = 2.0 ** math.ceil(math.log2(line.block_size))
+    rounding = grain(line.function, unit)
+    closer = study(line.function, loss.value, unit, rounding)
+    return closer if closer.bound < found.bound else found
 
 
 def _in_passing(line: Line, first: Quotient, step: float | None, loss: _Loss) -> Judged:
@@ -299,14 +315,14 @@ def rounding_of(
     gradients: list[Array],
     arrays: list[Array],
     rng: np.random.Generator,
+    least: float,
 ) -> list[Array]:
     """How far rounding may move each entry of the gradient.
 
     Seen by moving the parameters in their last digits three times; the middle change
     counts, as one move may cross a kink.  At the least it is a few units in the last
-    digit of the block's largest entry, and of 1, the size of the probabilities that
-    gradients are made of; in double precision more of these, as they are multiplied by
-    what lies below, and nothing is lost: a gradient so small is none.
+    digit of the block's largest entry, and so many as ``least`` in that of 1, the size
+    of the probabilities that gradients are made of.
     """
     eps = [
         max(float(np.finfo(g.dtype).eps), float(np.finfo(p.dtype).eps))
@@ -323,8 +339,7 @@ def rounding_of(
     for apart, g, e in zip(zip(*moves, strict=True), gradients, eps, strict=True):
         largest = float(np.max(np.abs(g), where=np.isfinite(g), initial=0.0))
         usual = 4 * np.median(apart, axis=0)
-        ones = PROBABILITIES if e < 1e-12 else 4.0
-        rounding.append(np.maximum(usual, e * max(ones, 16 * largest)))
+        rounding.append(np.maximum(usual, e * max(least, 16 * largest)))
     return rounding
 
 

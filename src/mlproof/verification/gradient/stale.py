@@ -124,8 +124,8 @@ def _slope(on: Bench, v: Array, gradient: Array) -> tuple[float, float]:
             value = value_of(on.loss(on.real))
     except ValueError:
         return float("nan"), 0.0
-    first = quotient(line.function, value, FIRST_STEP * line.unit, 0.0)
-    finer = quotient(line.function, value, FIRST_STEP * line.unit / 4, 0.0)
+    first = quotient(line.function, value, FIRST_STEP, 0.0)
+    finer = quotient(line.function, value, FIRST_STEP / 4, 0.0)
     step = complex_step(line.function)
     doubt = abs(first.central - finer.central) + 2 * finer.noise
     doubt += 1e-9 * abs(first.central)

@@ -5,13 +5,13 @@ others: that of h_s by moving h_s and going forward from there.  Nothing that is
 takes part, so the two sides share no formula.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from mlproof.functions import Array
-from mlproof.verification.gradient import check_gradient
-from mlproof.verification.gradient.lines import unit_of
+from mlproof.verification.gradient.check import OF_A_NETWORK, judged
 from mlproof.verification.slopes import complex_step, quotient
 from mlproof.verification.trace.program import Program, Values
 
@@ -52,7 +52,9 @@ def check(
     def analytic(blocks: dict[str, Array]) -> dict[str, Array]:
         return {name: program.again(values, name, blocks[name], gradient)}
 
-    report = check_gradient(loss, analytic, {name: point}, max_entries=MOST_ENTRIES)
+    arrays = [np.abs(np.asarray(array)).max(initial=1) for array in values.values()]
+    least = OF_A_NETWORK * float(max(arrays))
+    report = judged(loss, analytic, {name: point}, (), least, max_entries=MOST_ENTRIES)
     (block,) = report.blocks
     entries = np.arange(point.size).reshape(point.shape)[shown]
     value = float(values[wanted])
@@ -76,5 +78,6 @@ def _measure(
         moved.flat[entry] += t
         return loss({name: moved})
 
-    unit = unit_of(point, float(point.flat[entry]))
+    size = abs(float(point.flat[entry]))
+    unit = 2.0 ** max(0, math.ceil(math.log2(size or 1)))
     return quotient(along, value, STEP * unit, 0.0).central, complex_step(along)
