@@ -307,9 +307,9 @@ class FittedNetwork(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         -------
         GradientReport
         """
-        of_float32 = self.theta_.dtype == np.float32
-        least = LEAST if of_float32 else OF_A_NETWORK
-        return judged(*self._to_check(X, y, sample_weight), (), least, **options)
+        to_check = self._to_check(X, y, sample_weight)
+        least = LEAST if self.theta_.dtype == np.float32 else OF_A_NETWORK
+        return judged(*to_check, (), least, **options)
 
     def compare_gradient(
         self, X: Any, y: Any, sample_weight: Any = None, **options: Any
