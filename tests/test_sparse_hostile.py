@@ -188,12 +188,19 @@ def attack(name: str) -> None:
         print(json.dumps(said), flush=True)
 
 
+def compile_kernels() -> None:
+    """Beforehand, as that may take as long as a test for a hang waits."""
+    X, y = rows_of_words(40, 8)
+    for form in (np.asarray, sparse.csr_array):
+        new(engine="compiled").fit(form(X), y)
+
+
 ATTACK = """
 import faulthandler, sys
-from test_sparse_hostile import attack
+from test_sparse_hostile import attack, compile_kernels
+compile_kernels()
 for name in sys.argv[1:]:
-    # It may hang, too; the first may have to wait until the kernels are compiled.
-    faulthandler.dump_traceback_later(120, exit=True)
+    faulthandler.dump_traceback_later(30, exit=True)  # it may hang, too
     attack(name)
 """
 

@@ -34,7 +34,6 @@ from mlproof.engines.compiled.ledger import Ledger
 from mlproof.engines.compiled.passes import DensePass, SparsePass
 from mlproof.engines.compiled.plan import (
     Plan,
-    Table,
     effort_of,
     half_of,
     plan_for,
@@ -188,26 +187,15 @@ class CompiledEngine:
         arguments = workspace, data, rule, penalty, theta, batch_size, cuts
         return self._pass(mode, *arguments)
 
-    def _pass(
-        self,
-        mode: int | None,
-        workspace: Workspace,
-        data: Data,
-        rule: int,
-        penalty: Penalty,
-        theta: Array,
-        batch_size: int,
-        cuts: Table,
-        total_weight: float = 0.0,
-    ) -> DensePass:
+    def _pass(self, mode: int | None, *arguments: Any) -> DensePass:
         """One over dense examples, or over sparse ones, whose rows change so."""
-        arguments = workspace, data, rule, penalty, theta, batch_size, cuts
         if mode is None:
-            return DensePass(*arguments, total_weight)
+            return DensePass(*arguments)
+        workspace, data, _, _, theta, *_ = arguments
         ledger = self._ledger_for(data, theta, workspace)
         n_weights = self.network.units[0] * self.network.units[1]
         team = self._team(self._threads_for(n_weights))
-        return SparsePass(mode, ledger, team, *arguments, total_weight)
+        return SparsePass(mode, ledger, team, *arguments)
 
     def _plan(
         self, data: Data, theta: Array, rule: int, penalty: Penalty, rows: int
