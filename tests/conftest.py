@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from mlproof.deep import Network, forward
 from mlproof.engines import Examples, chunks
+from mlproof.engines.compiled import cores
 from mlproof.engines.compiled.team import Team
 from mlproof.functions import ACTIVATIONS, Array
 from mlproof.losses import OUTPUTS
@@ -158,8 +159,9 @@ def one_blas_thread() -> Iterator[None]:
 
 @pytest.fixture
 def all_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Threads share every batch, however little work it is."""
+    """Threads share every batch, however little work it is and however few cores."""
     monkeypatch.setattr(chunks, "WORTH_SHARING", 0)
+    monkeypatch.setattr(cores, "JUDGED_AFTER", np.inf)
 
 
 @pytest.fixture

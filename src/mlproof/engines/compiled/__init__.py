@@ -11,6 +11,7 @@ threads.  From above:
     gather, products, units       work on the rows of a chunk
     update, sparse_rows,          work on a tile of theta, or on rows of it
       batch_columns
+    cores                         tells how many threads there are cores for
     passes, plan, workspace,      say where everything lies, and hand it to the kernels
       ledger, data, state
     microkernel, weighted_rows,   the arithmetic of products and of exp and log
@@ -20,6 +21,7 @@ threads.  From above:
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from operator import is_
 from typing import Any, NamedTuple
 
@@ -29,6 +31,7 @@ from mlproof.deep import Network
 from mlproof.engines import Examples, products_per_row
 from mlproof.engines.chunks import tree_sum, worth_sharing
 from mlproof.engines.compiled.batch_columns import CSR
+from mlproof.engines.compiled.cores import Cores
 from mlproof.engines.compiled.data import Data, writable
 from mlproof.engines.compiled.ledger import Ledger
 from mlproof.engines.compiled.passes import DensePass, SparsePass
@@ -81,6 +84,7 @@ class CompiledEngine:
         self, network: Network, n_threads: int = 1, lazy_adam: bool = False
     ) -> None:
         self.network, self.n_threads, self.lazy_adam = network, n_threads, lazy_adam
+        self._cores = Cores(n_threads)
         self._teams: dict[int, Team] = {}
         self._workspace: Workspace | None = None
         self._data: tuple[Examples, Any, Data] | None = None
@@ -127,7 +131,8 @@ class CompiledEngine:
             one = self._pass(mode, *arguments)
             state = State(KEEP, np.zeros(4), 0, grad, grad)
             one.begin(rows[piece[0] : piece[-1]], state)
-            self._run(one.kernel, workspace, 0, 1, one.arguments(0))
+            one.share(self._cores.n_threads())
+            self._run(one, 0, 1)
             yield float(workspace.buffers.totals[RISK]) / length, grad
 
     # ---- epochs ----------------------------------------------------------------------
@@ -192,10 +197,10 @@ class CompiledEngine:
         if mode is None:
             return DensePass(*arguments)
         workspace, data, _, _, theta, *_ = arguments
-        ledger = self._ledger_for(data, theta, workspace)
+        ledger_for = partial(self._ledger_for, data, theta, workspace.rows)
         n_weights = self.network.units[0] * self.network.units[1]
         team = self._team(self._threads_for(n_weights))
-        return SparsePass(mode, ledger, team, *arguments)
+        return SparsePass(mode, ledger_for, team, *arguments)
 
     def _plan(
         self, data: Data, theta: Array, rule: int, penalty: Penalty, rows: int
@@ -224,22 +229,14 @@ class CompiledEngine:
 
     def _go_through(self, epoch_pass: DensePass, n_batches: int) -> None:
         """All batches, so many at a time that Ctrl-C need not wait for long."""
-        # Added to by every call, so that when a call ends does not show in the bits.
-        totals = epoch_pass.workspace.buffers.totals
         done = 0
         try:
             while done < n_batches:
                 most = min(self._batches_per_call(), epoch_pass.most_batches())
                 end = min(done + most, n_batches)
-                began = time.perf_counter()
-                self._run(
-                    epoch_pass.kernel,
-                    epoch_pass.workspace,
-                    done,
-                    end,
-                    epoch_pass.arguments(int(totals[STEPS])),
-                )
-                self._seconds_per_batch = (time.perf_counter() - began) / (end - done)
+                epoch_pass.share(self._cores.n_threads())
+                seconds = self._run(epoch_pass, done, end)
+                self._seconds_per_batch = seconds / (end - done)
                 done = end
         finally:
             epoch_pass.close()
@@ -249,29 +246,33 @@ class CompiledEngine:
             return 1
         return max(int(SECONDS_PER_CALL / self._seconds_per_batch), 1)
 
-    def _run(
-        self,
-        kernel: Any,
-        workspace: Workspace,
-        first_batch: int,
-        last_batch: int,
-        arguments: tuple[Any, ...],
-    ) -> None:
-        """These batches, by all threads."""
+    def _run(self, one: DensePass, first_batch: int, last_batch: int) -> float:
+        """These batches, by all threads; how many seconds they took."""
+        kernel, workspace, n_threads = one.kernel, one.workspace, one.n_threads
+        # Added to by every call, so that when a call ends does not show in the bits.
+        arguments = one.arguments(int(workspace.buffers.totals[STEPS]))
         version = kernel, workspace.dtype, workspace.plan.marked
         if version not in _compiled:
             with announced(_rows_of(workspace)), uncollected():
                 kernel(0, 0, 0, *arguments)  # no batch: this only compiles
             _compiled.add(version)
+        given = [0.0] * n_threads
+
+        def work(thread: int) -> None:
+            began = time.thread_time()
+            kernel(thread, first_batch, last_batch, *arguments)
+            given[thread] = time.thread_time() - began
+
+        began = time.perf_counter()
         try:
-            self._team(workspace.n_threads).run(
-                lambda thread: kernel(thread, first_batch, last_batch, *arguments),
-                workspace.buffers.barrier,
-            )
+            self._team(n_threads).run(work, workspace.buffers.barrier)
         except BaseException:
             # The barrier is broken, and a batch may be half indexed.
             self._workspace = self._prepared = self._ledger = None
             raise
+        seconds = time.perf_counter() - began
+        self._cores.worked(n_threads, sum(given), seconds)
+        return seconds
 
     # ---- what outlives an epoch ------------------------------------------------------
 
@@ -308,8 +309,10 @@ class CompiledEngine:
             self._teams[n_threads] = Team(n_threads)
         return self._teams[n_threads]
 
-    def _ledger_for(self, data: Data, theta: Array, workspace: Workspace) -> Ledger:
-        shape, last = (workspace.rows, workspace.n_threads), self._ledger
+    def _ledger_for(
+        self, data: Data, theta: Array, rows: int, n_threads: int
+    ) -> Ledger:
+        shape, last = (rows, n_threads), self._ledger
         if last is None or last[0] is not data or last[1] != shape:
             assert isinstance(data.X, CSR)
             ledger = Ledger(data.X, self.network.units[0], *shape, theta.dtype)

@@ -57,6 +57,11 @@ class Ledger:
     def steps_left(self) -> int:
         return STEPS - int(self.columns.counters[0, STEPS_DONE])
 
+    @property
+    def is_new(self) -> bool:
+        """Whether it may be left for another: no step was made since it was closed."""
+        return int(self.columns.counters[0, STEPS_DONE]) == 0
+
     def close(self, mode: int, W: Array, V: Array, team: Team) -> float:
         """Bring every row up to date and begin anew; what the penalty of all rows was.
 

@@ -1,11 +1,12 @@
 """One epoch as the kernels are asked for it: which kernel, with which arguments."""
 
+from collections.abc import Callable
 from typing import Any
 
 from mlproof.engines.compiled.data import Data
 from mlproof.engines.compiled.epoch import epoch
 from mlproof.engines.compiled.ledger import Ledger
-from mlproof.engines.compiled.plan import Table
+from mlproof.engines.compiled.plan import Table, Tables
 from mlproof.engines.compiled.sparse_epoch import sparse_epoch
 from mlproof.engines.compiled.sparse_rows import DEFERRED, EVERY_ROW
 from mlproof.engines.compiled.state import State, penalty_table
@@ -39,7 +40,10 @@ class DensePass:
         self.workspace, self.theta = workspace, theta
         self._penalty = penalty_table(penalty)
         targets = data.targets._replace(total_weight=total_weight)
-        self._what = data.X, targets, workspace.tables(rule, batch_size, cuts)
+        self._what = data.X, targets
+        self._described = rule, batch_size, cuts
+        self._tables: dict[int, Tables] = {}
+        self.n_threads = workspace.n_threads
 
     def begin(self, order: Table, state: State) -> None:
         """Go through these rows next, with the optimiser as it now is."""
@@ -49,12 +53,23 @@ class DensePass:
 
     def arguments(self, steps: int) -> tuple[Any, ...]:
         """Those after the thread and the batches; so many steps have been made."""
-        so_far = self._descent, self._t + steps
-        return self._order, *self._what, *so_far, self.workspace.buffers, *self._last
+        tables, so_far = self._tables_now(), (self._descent, self._t + steps)
+        buffers = self.workspace.buffers
+        return self._order, *self._what, tables, *so_far, buffers, *self._last
+
+    def _tables_now(self) -> Tables:
+        n = self.n_threads
+        if n not in self._tables:
+            self._tables[n] = self.workspace.tables(*self._described, n)
+        return self._tables[n]
 
     @property
     def _last(self) -> tuple[Any, ...]:
         return (self.workspace.zero_inputs,)
+
+    def share(self, n_threads: int) -> None:
+        """Let so many threads go on, no more than the workspace is for, if they can."""
+        self.n_threads = min(n_threads, self.workspace.n_threads)
 
     def most_batches(self) -> int:
         """How many batches can be asked for now."""
@@ -72,7 +87,7 @@ class SparsePass(DensePass):
     def __init__(
         self,
         mode: int,
-        ledger: Ledger,
+        ledger_for: Callable[[int], Ledger],
         team: Team,
         workspace: Workspace,
         data: Data,
@@ -89,7 +104,8 @@ class SparsePass(DensePass):
             rule, self._velocity = MOMENTUM, zeros_like(theta)
         arguments = workspace, data, rule, penalty, theta, batch_size, cuts
         super().__init__(*arguments, total_weight)
-        self._mode, self._ledger, self._team = mode, ledger, team
+        self._mode, self._team = mode, team
+        self._ledger_for, self._ledger = ledger_for, ledger_for(self.n_threads)
         owes_penalty = penalty != no_penalty(len(penalty.l1))
         self._owes = mode == DEFERRED or (mode != EVERY_ROW and owes_penalty)
 
@@ -101,6 +117,16 @@ class SparsePass(DensePass):
     @property
     def _last(self) -> tuple[Any, ...]:
         return self._mode, self._ledger.columns
+
+    def share(self, n_threads: int) -> None:
+        before, opened = self.n_threads, not self._ledger.is_new
+        if opened and self._owes:
+            return  # when rows are brought up to date shows in the bits
+        super().share(n_threads)
+        if self.n_threads != before:
+            if opened:
+                self._close_ledger()
+            self._ledger = self._ledger_for(self.n_threads)
 
     def most_batches(self) -> int:
         if self._ledger.steps_left == 0:

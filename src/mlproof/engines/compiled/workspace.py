@@ -31,7 +31,7 @@ class Buffers(NamedTuple):
 
 
 class Workspace:
-    """The tables and buffers for batches of up to so many rows, in this dtype."""
+    """The tables and buffers for batches of up to so many rows, and so many threads."""
 
     def __init__(
         self,
@@ -47,8 +47,7 @@ class Workspace:
         self._activation = units.ACTIVATIONS.index(network.activation.name)
         self._output = units.OUTPUTS.index(network.output.name)
         self._apart = n_threads > 1 and plan.apart(rows)
-        shares = (plan.shares(n_threads, effort, copies) for copies in (1, 2))
-        self._shares = table(*shares)
+        self._effort = effort
         # Of a shorter batch there may be more chunks, up to the next power of two.
         n_chunks = 1 << (len(plan.cuts(rows)) - 2).bit_length()
         # The sums of a tile that wait for their partners in the tree, for each thread.
@@ -88,8 +87,12 @@ class Workspace:
             self._cuts[lengths] = table(*(self.plan.cuts(length) for length in lengths))
         return self._cuts[lengths]
 
-    def tables(self, rule: int, batch_size: int, cuts: Table) -> Tables:
-        """What describes the network, the rule and the batches to a kernel."""
+    def tables(self, rule: int, batch_size: int, cuts: Table, n_threads: int) -> Tables:
+        """What describes the network, the rule and the batches to a kernel.
+
+        n_threads may be fewer than there is room for.
+        """
+        shares = (self.plan.shares(n_threads, self._effort, n) for n in (1, 2))
         description = (
             self._activation,
             self._output,
@@ -98,14 +101,14 @@ class Workspace:
             self.rows,
             self.plan.spare_at,
             self.plan.widest,
-            self.n_threads,
-            self._apart,
+            n_threads,
+            self._apart and n_threads > 1,
             self.plan.half_at,
         )
         return Tables(
             self.plan.layers,
             self.plan.tiles,
-            self._shares,
+            table(*shares),
             cuts,
             np.array(description, dtype=np.int64),
         )
