@@ -1194,6 +1194,48 @@ def test_a_warm_start_is_judged_by_the_rows_that_it_holds_out(solver):
     assert (estimator.theta_ != before).any()
 
 
+def test_early_stopping_keeps_the_weights_that_another_solver_found_if_best():
+    y = X[:, 0] > 0
+    estimator = new(solver="lbfgs", max_iter=100, warm_start=True).fit(X, y)
+    assert estimator.score(X, y) == 1
+    before = estimator.theta_.copy()
+    estimator.set_params(solver="sgd", early_stopping=True, learning_rate_init=50.0)
+    estimator.set_params(max_iter=3).fit(X, y)
+    np.testing.assert_array_equal(estimator.theta_, before)
+    assert estimator.n_iter_ == 3
+
+
+@pytest.mark.parametrize("engine", ["numpy", "compiled"])
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_an_array_set_as_theta_between_two_epochs_is_trained_on_from(
+    engine, early_stopping
+):
+    options = {"engine": engine, "early_stopping": early_stopping, "tol": 0}
+    by_array, in_place = (new(max_iter=4, **options) for _ in range(2))
+    for epoch in by_array.iter_fit(X, Y):
+        if epoch.number == 2:
+            by_array.theta_ = np.zeros(by_array.theta_.shape, np.float32)
+    for epoch in in_place.iter_fit(X, Y):
+        if epoch.number == 2:
+            in_place.theta_[...] = 0
+    assert by_array.theta_.any()
+    np.testing.assert_array_equal(by_array.theta_, in_place.theta_)
+    assert by_array.theta_.dtype == np.float64
+    assert by_array.loss_curve_ == in_place.loss_curve_
+    np.testing.assert_array_equal(by_array.predict(X), in_place.predict(X))
+
+
+def test_what_cannot_be_theta_ends_training_and_is_left_out():
+    estimator = new(max_iter=4)
+    epochs = estimator.iter_fit(X, Y)
+    next(epochs)
+    estimator.theta_ = np.zeros(3)
+    with pytest.raises(ValueError, match=r"theta_ must hold the \d+ weights"):
+        next(epochs)
+    assert estimator.n_iter_ == 1
+    assert np.isfinite(estimator.predict_proba(X)).all()
+
+
 @pytest.mark.parametrize(
     ("rows", "warm_start"), [(X, False), (X, True), (X[:, :2], False)]
 )

@@ -282,6 +282,9 @@ def test_every_epoch_may_be_asked_for_with_something_else(form: str) -> None:
         ("theta", case.examples, 16, case.penalty),
         ("optimizer", case.examples, 16, case.penalty),
         ("rate", case.examples, 16, case.penalty),
+        ("no momentum", case.examples, 16, case.penalty),
+        ("momentum", case.examples, 16, case.penalty),
+        ("nesterov", case.examples, 16, case.penalty),
     ):
         if change == "theta":
             theta = other.theta.copy()
@@ -289,12 +292,43 @@ def test_every_epoch_may_be_asked_for_with_something_else(form: str) -> None:
             sgd = SGD(RATE, 0.9)
         elif change == "rate":
             sgd.learning_rate /= 7
+        elif change == "nesterov":
+            sgd.nesterov = True
+        elif "momentum" in change:
+            sgd.momentum = 0.9 * (change == "momentum")
         found, expected = (theta, sgd), copy.deepcopy((theta, sgd))
         asked = examples, None, batch_size, penalty
         loss = engine.epoch(*found, *asked)
         assert loss == CompiledEngine(case.network).epoch(*expected, *asked), change
         assert theta.tobytes() == expected[0].tobytes(), change
         np.testing.assert_array_equal(sgd.velocity, expected[1].velocity)
+
+
+@pytest.mark.parametrize("order", ["F", "C"])
+def test_examples_that_were_copied_are_kept_while_others_are_worked_on(
+    order: Any,
+) -> None:
+    # So many that their memory is given back to the system, if nobody keeps it.
+    shape = {"units": (120, 9, 3), "activation": "tanh", "output": "softmax"}
+    case = make_case(13, **shape, n=4000)
+    case = with_x(case, np.asarray(case.examples.X, order=order))
+    other = make_case(14, **shape, n=60).examples
+    engine, (theta, sgd) = CompiledEngine(case.network), (case.theta.copy(), SGD(RATE))
+    expected = copy.deepcopy((theta, sgd))
+    for _ in range(2):
+        asked = case.examples, None, 100, case.penalty
+        loss = engine.epoch(theta, sgd, *asked)
+        assert loss == CompiledEngine(case.network).epoch(*expected, *asked)
+        engine.risk_and_gradient(theta, other, case.penalty)
+
+
+def test_the_gradient_at_weights_in_a_column_of_a_matrix_is_that_of_numpy() -> None:
+    shape = {"units": (4, 6, 3), "activation": "tanh", "output": "softmax", "n": 20}
+    case = make_case(15, **shape)
+    column = np.repeat(case.theta, 2)[::2]
+    for writeable in (True, False):
+        column.flags.writeable = writeable
+        assert_same_gradient(case._replace(theta=column))
 
 
 def test_a_batch_without_weight_is_no_step() -> None:

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from scipy import sparse
@@ -176,17 +176,27 @@ class FittedNetwork(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         if not hasattr(self, "theta_"):
             return
-        kept = self._kept[0]
-        own = np.require(self.theta_, kept.dtype, ["C", "W", "A"])
+        own = self._as_theta(self.theta_)
+        if own is not self._kept[0]:
+            self.theta_ = own
+            self._keep_views()
+            self._optimizer = copy.deepcopy(self._optimizer)
+
+    def _as_theta(self, given: Any) -> Array:
+        """What was set as ``theta_``, as an array that can be trained.
+
+        Raises
+        ------
+        ValueError
+            If it is not of the length that these layers need.
+        """
+        own = np.require(given, self._kept[0].dtype, ["C", "W", "A"])
         if own.shape != (n_theta(self._units),):
             raise ValueError(
                 f"theta_ must hold the {n_theta(self._units)} weights and biases of "
                 f"layers of {self._units} units; it has the shape {own.shape}."
             )
-        if own is not kept:
-            self.theta_ = own
-            self._keep_views()
-            self._optimizer = copy.deepcopy(self._optimizer)
+        return cast(Array, own)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "theta_")

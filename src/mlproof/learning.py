@@ -90,7 +90,7 @@ class LearningNetwork(FittedNetwork):
             self._initialize(X, labels)
         # Slicing rows is what batches do, and CSR is the format for that.
         X = X.tocsr() if sparse.issparse(X) else X
-        return self._solve(Examples(X, targets, sample_weight), incremental)
+        return self._solve(Examples(X, targets, sample_weight), incremental, resume)
 
     def _check_resumable(self, y: Any, incremental: bool) -> None:
         """Training can go on only with the network there is."""
@@ -155,6 +155,8 @@ class LearningNetwork(FittedNetwork):
                 if self.verbose:
                     self._print(epoch)
                 yield epoch
+                if history.n_runs == run and self.theta_ is not theta:
+                    self._take_over(theta)
             if history.warning and not incremental:
                 warnings.warn(history.warning, ConvergenceWarning, stacklevel=2)
         except KeyboardInterrupt:
@@ -166,6 +168,11 @@ class LearningNetwork(FittedNetwork):
                 history.best_theta = None
             self._publish()
 
+    def _take_over(self, theta: Array) -> None:
+        """Go on from the weights that were set meanwhile, in the array of before."""
+        given, self.theta_ = self.theta_, theta
+        theta[...] = self._as_theta(given)
+
     @staticmethod
     def _print(epoch: Epoch) -> None:
         score = epoch.validation_score
@@ -176,7 +183,9 @@ class LearningNetwork(FittedNetwork):
         if epoch.message:
             print(epoch.message)
 
-    def _solve(self, examples: Examples, incremental: bool) -> Iterator[Epoch]:
+    def _solve(
+        self, examples: Examples, incremental: bool, resumed: bool
+    ) -> Iterator[Epoch]:
         """The training that the parameters ask for."""
         n = examples.X.shape[0]
         if self.solver == "lbfgs":
@@ -220,6 +229,7 @@ class LearningNetwork(FittedNetwork):
             self._rng,
             rows,
             validation_score,
+            resumed,
         )
 
     def _chosen_engine(self, examples: Examples, n: int, batch_size: int) -> Engine:

@@ -36,7 +36,7 @@ class History:
     """What training remembers between epochs, and between runs that continue it."""
 
     n_iter: int = 0  # epochs, or iterations of L-BFGS, of this fit
-    n_seen: int = 0  # examples, over all fits
+    n_seen: int = 0  # examples in batches, over all fits
     loss: float = np.inf
     warning: str | None = None  # why this fit ended before it converged, if it did
     loss_curve: list[float] = field(default_factory=list)
@@ -102,16 +102,17 @@ def descend(
     rng: np.random.RandomState,
     rows: Array | None = None,
     validation_score: Callable[[], float] | None = None,
+    resumed: bool = False,
 ) -> Iterator[Epoch]:
     """Train by batches: gradient descent, SGD or Adam, as the optimiser has it.
 
     ``rows`` are the training rows (all, if None); ``validation_score`` is asked after
-    each epoch, and before the first where training goes on, and, if given, decides when
-    to stop instead of the loss.
+    each epoch, and before the first where training is resumed, and, if given, decides
+    when to stop instead of the loss.
     """
     n = examples.X.shape[0] if rows is None else len(rows)
     order = rows
-    if validation_score is not None and history.n_seen:
+    if validation_score is not None and resumed:
         history.judge_beginning(validation_score(), theta)
     for number in range(1, rules.max_iter + 1):
         if rules.shuffle:  # each epoch shuffles the order of the one before

@@ -71,6 +71,7 @@ class _Asked(NamedTuple):
     n: int
     batch_size: int
     penalty: Penalty
+    rule: int
 
     def same_as(self, other: "_Asked") -> bool:
         """Whether what serves the other serves this: the same arrays, in one place."""
@@ -147,7 +148,9 @@ class CompiledEngine:
         penalty: Penalty,
     ) -> float:
         n = examples.X.shape[0] if order is None else len(order)
-        asked = _Asked(theta, optimizer, examples, n, batch_size, penalty)
+        state = State.of(optimizer, theta)
+        given = theta, optimizer, examples, n, batch_size, penalty
+        asked = _Asked(*given, state.rule)
         if self._prepared is None or not asked.same_as(self._prepared[0]):
             self._prepared = asked, self._prepare(asked)
         epoch_pass = self._prepared[1]
@@ -164,7 +167,7 @@ class CompiledEngine:
                 self.lazy_adam,
             )
         rows = np.arange(n) if order is None else writable(order, np.int64)
-        epoch_pass.begin(rows, State.of(optimizer, theta))
+        epoch_pass.begin(rows, state)
         totals = epoch_pass.workspace.buffers.totals
         totals[:] = 0
         try:
@@ -181,8 +184,8 @@ class CompiledEngine:
 
     def _prepare(self, asked: _Asked) -> DensePass | None:
         """How such epochs are gone through; None if a batch has too many rows."""
-        theta, optimizer, examples, n, batch_size, penalty = asked
-        rule, most = State.of(optimizer, theta).rule, min(batch_size, n)
+        theta, _, examples, n, batch_size, penalty, rule = asked
+        most = min(batch_size, n)
         data = self._data_for(examples, theta)
         plan, mode = self._plan(data, theta, rule, penalty, most)
         if batch_size > plan.capacity:
@@ -254,7 +257,7 @@ class CompiledEngine:
         version = kernel, workspace.dtype, workspace.plan.marked
         if version not in _compiled:
             with announced(_rows_of(workspace)), uncollected():
-                kernel(0, 0, 0, *arguments)  # no batch: this only compiles
+                one.compile()
             _compiled.add(version)
         given = [0.0] * n_threads
 
@@ -332,6 +335,7 @@ def _writable(theta: Array) -> Array:
 
     For kernels that leave theta as it is; it may be mapped from a model file.
     """
+    theta = np.ascontiguousarray(theta)
     if theta.flags.writeable:
         return theta
     interface = {

@@ -59,7 +59,7 @@ class Data(NamedTuple):
             in_rows = X.shape[1] == 1 or X.strides[1] == X.itemsize
             known = X.dtype.name in gather.DTYPES and X.dtype.isnative
             if not (known and in_rows):
-                X = np.ascontiguousarray(X, dtype=theta.dtype)
+                X = np.ascontiguousarray(X, dtype=X.dtype if known else theta.dtype)
             described = Dense(gather.describe(X), float(scale))
             sample = X[:: max(X.shape[0] // SAMPLE, 1)]
             nonzeros = np.count_nonzero(sample, axis=0) / max(len(sample), 1)

@@ -59,8 +59,13 @@ class Ledger:
 
     @property
     def is_new(self) -> bool:
-        """Whether it may be left for another: no step was made since it was closed."""
+        """Whether no step has been made since it was closed."""
         return int(self.columns.counters[0, STEPS_DONE]) == 0
+
+    def compile(self, mode: int, W: Array, V: Array) -> None:
+        """Have the kernel ready that closes it, by asking it for no row."""
+        none = self._settled_by_block[:0]
+        close_ledger(0, 1, mode, W, V, self.columns, none)
 
     def close(self, mode: int, W: Array, V: Array, team: Team) -> float:
         """Bring every row up to date and begin anew; what the penalty of all rows was.

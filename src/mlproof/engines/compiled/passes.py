@@ -40,6 +40,7 @@ class DensePass:
         self.workspace, self.theta = workspace, theta
         self._penalty = penalty_table(penalty)
         targets = data.targets._replace(total_weight=total_weight)
+        self._held = data  # what it copied lives as long as its address is known here
         self._what = data.X, targets
         self._described = rule, batch_size, cuts
         self._tables: dict[int, Tables] = {}
@@ -66,6 +67,10 @@ class DensePass:
     @property
     def _last(self) -> tuple[Any, ...]:
         return (self.workspace.zero_inputs,)
+
+    def compile(self) -> None:
+        """Have all kernels ready, by asking them for no batch."""
+        self.kernel(0, 0, 0, *self.arguments(0))
 
     def share(self, n_threads: int) -> None:
         """Let so many threads go on, no more than the workspace is for, if they can."""
@@ -119,13 +124,11 @@ class SparsePass(DensePass):
         return self._mode, self._ledger.columns
 
     def share(self, n_threads: int) -> None:
-        before, opened = self.n_threads, not self._ledger.is_new
-        if opened and self._owes:
+        if self._owes and not self._ledger.is_new:
             return  # when rows are brought up to date shows in the bits
+        before = self.n_threads
         super().share(n_threads)
         if self.n_threads != before:
-            if opened:
-                self._close_ledger()
             self._ledger = self._ledger_for(self.n_threads)
 
     def most_batches(self) -> int:
@@ -137,10 +140,17 @@ class SparsePass(DensePass):
         if self._owes:
             self._close_ledger()
 
+    def compile(self) -> None:
+        super().compile()
+        self._ledger.compile(self._mode, *self._first_layer())
+
     def _close_ledger(self) -> None:
+        settled = self._ledger.close(self._mode, *self._first_layer(), self._team)
+        self.workspace.buffers.totals[RISK] += settled
+
+    def _first_layer(self) -> tuple[Array, Array]:
+        """Its weights and their velocities, (d, d_h)."""
         units = self.workspace.plan.units
         size = units[0] * units[1]
-        W = self.theta[:size].reshape(units[:2])
-        V = self._descent.first[:size].reshape(units[:2])
-        settled = self._ledger.close(self._mode, W, V, self._team)
-        self.workspace.buffers.totals[RISK] += settled
+        W, V = self.theta[:size], self._descent.first[:size]
+        return W.reshape(units[:2]), V.reshape(units[:2])

@@ -76,7 +76,7 @@ def tile_gradient(
     layer, first = tables.layers[tile[LAYER]], tile[FIRST]
     capacity = tables.network[CAPACITY]
     fan_in, fan_out = layer[FAN_IN], layer[FAN_OUT]
-    last = min(tile[LAST], fan_in)
+    last, size = min(tile[LAST], fan_in), tile[SIZE]
     height = ZERO
     for chunk in range(cut.size - 1):
         start, rows = cut[chunk], cut[chunk + 1] - cut[chunk]
@@ -96,11 +96,11 @@ def tile_gradient(
         # A pair is complete after every second chunk, a pair of pairs after the fourth.
         complete = chunk
         while complete & 1:
-            add(sums[height - 2], sums[height - 1])
+            add(sums[height - 2, :size], sums[height - 1, :size])
             height -= 1
             complete >>= 1
     while height > 1:
-        add(sums[height - 2], sums[height - 1])
+        add(sums[height - 2, :size], sums[height - 1, :size])
         height -= 1
 
 
