@@ -5,15 +5,24 @@ import gc
 import os
 import shutil
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numba
+import numpy as np
 import pytest
 from numba.core.caching import FunctionCache
-from trainings import run_python
+from scipy import sparse
+from trainings import blobs, compiled, run_python
 
-from mlproof.engines.compiled import toolchain
+from mlproof.engines import compiled as engine
+from mlproof.engines.compiled import ledger, toolchain
+from mlproof.engines.compiled.passes import DensePass, SparsePass
+
+# Most fits here are cut short.
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
 def test_the_folder_of_the_kernels_is_that_of_their_sources(
@@ -106,6 +115,47 @@ def test_only_what_takes_long_is_announced(monkeypatch: pytest.MonkeyPatch) -> N
     assert not said.is_set()
     with toolchain.announced("float64"):
         assert said.wait(30)
+
+
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array])
+def test_what_compiles_is_announced_and_collects_no_garbage(
+    form: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    announced, ready = [], []
+
+    @contextmanager
+    def announce(what: str) -> Iterator[None]:
+        announced.append(what)
+        assert gc.isenabled()
+        yield
+
+    def compile_(self: DensePass) -> None:
+        ready.append(not gc.isenabled())
+
+    monkeypatch.setattr(engine, "_compiled", set())
+    monkeypatch.setattr(engine, "announced", announce)
+    monkeypatch.setattr(DensePass, "compile", compile_)
+    monkeypatch.setattr(SparsePass, "compile", compile_)
+    X, y = blobs(60, 5)
+    for _ in range(2):
+        compiled(max_iter=1).fit(form(X.astype(np.float32)), y)
+    kind = "float32" if form is np.asarray else "sparse float32"
+    assert announced == [f"{kind} rows"]
+    assert ready == [True]
+
+
+def test_a_first_pass_has_every_kernel_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[tuple[int, ...]] = []
+
+    def watched(thread: int, first: int, last: int, *_: Any) -> None:
+        called.append((thread, first, last))
+
+    monkeypatch.setattr(engine, "_compiled", set())
+    monkeypatch.setattr(SparsePass, "kernel", staticmethod(watched))
+    monkeypatch.setattr(ledger, "close_ledger", lambda *_: called.append(()))
+    X, y = blobs(60, 5)
+    compiled(max_iter=1, solver="sgd").fit(sparse.csr_array(X), y)
+    assert called[:2] == [(0, 0, 0), ()]
 
 
 @pytest.mark.parametrize("enabled", [True, False])

@@ -41,7 +41,17 @@ def test_the_classifier_needs_no_extra() -> None:
     found = loaded_by("from mlproof import MLPClassifier, load")
     assert "sklearn" in found  # this way of looking sees what is loaded
     assert not (found & EXTRAS) - own
-    assert "matplotlib" not in found
+    assert not (found - own) & {"matplotlib", "numba", "llvmlite", "mpmath", "rich"}
+
+
+def test_a_small_problem_is_trained_without_numba() -> None:
+    found = loaded_by(
+        "import warnings; warnings.simplefilter('ignore')\n"
+        "from mlproof import MLPClassifier\n"
+        "clf = MLPClassifier((4,), max_iter=2).fit([[0.0], [1.0]] * 5, [0, 1] * 5)\n"
+        "assert clf.engine_ == 'numpy', clf.engine_"
+    )
+    assert not found & {"numba", "llvmlite"}
 
 
 def test_the_gradient_check_needs_neither_scikit_learn_nor_scipy() -> None:

@@ -7,6 +7,7 @@ import json
 import pickle
 import subprocess
 import sys
+import tracemalloc
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -231,6 +232,41 @@ def test_a_file_mapped_for_reading_trains_as_its_copy(
     np.testing.assert_array_equal(mapped, X)
 
 
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("engine", ["numpy", "compiled"])
+def test_no_copy_of_bytes_is_made_but_by_rows(
+    engine: str, early_stopping: bool, order: Any
+) -> None:
+    X = np.asarray(np.random.default_rng(0).integers(0, 256, (20_000, 784)), np.uint8)
+    X, y = np.asarray(X, order=order), np.arange(20_000) % 3
+    options = {"engine": engine, "early_stopping": early_stopping, "max_iter": 1}
+    clf = new(hidden_layer_sizes=(8,), input_scale=SCALE, **options)
+    clf.fit(X[:500], y[:500])  # the kernels are loaded
+    tracemalloc.start()
+    try:
+        clf.fit(X, y).predict(X)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    # As float32 they would take four times as much.
+    assert peak < (1.6 if order == "F" else 0.6) * X.nbytes
+
+
+def test_many_rows_are_predicted_some_at_a_time() -> None:
+    X = np.random.default_rng(0).standard_normal((40_000, 5))
+    clf = new(hidden_layer_sizes=(300,), max_iter=1).fit(X[:100], np.arange(100) % 3)
+    clf.set_params(n_threads=1).predict(X[:10])
+    tracemalloc.start()
+    try:
+        clf.predict_proba(X)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    # The hidden units of all rows would take 96 MB, and their activations as much.
+    assert peak < 20e6
+
+
 MEASURE = """
 import json, sys, warnings
 import numpy as np
@@ -290,18 +326,10 @@ def many_images(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {"bytes": folder / "bytes.npy", "floats": folder / "floats.npy"}
 
 
-# One of each with every run of the tests, the others with the slow ones.
 @pytest.mark.slow
 @linux_only
-@pytest.mark.parametrize(
-    ("engine", "mmap_mode"),
-    [
-        ("compiled", "r"),
-        pytest.param("compiled", None, marks=pytest.mark.slow),
-        pytest.param("numpy", "r", marks=pytest.mark.slow),
-        pytest.param("numpy", None, marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.parametrize("engine", ["numpy", "compiled"])
+@pytest.mark.parametrize("mmap_mode", ["r", None])
 def test_bytes_are_not_copied(
     engine: str, mmap_mode: str | None, many_images: dict[str, Path]
 ) -> None:
@@ -314,15 +342,8 @@ def test_bytes_are_not_copied(
 
 @pytest.mark.slow
 @linux_only
-@pytest.mark.parametrize(
-    ("engine", "early_stopping"),
-    [
-        ("compiled", True),
-        pytest.param("compiled", False, marks=pytest.mark.slow),
-        pytest.param("numpy", True, marks=pytest.mark.slow),
-        pytest.param("numpy", False, marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.parametrize("engine", ["numpy", "compiled"])
+@pytest.mark.parametrize("early_stopping", [False, True])
 def test_a_mapped_file_of_floats_is_not_copied(
     engine: str, early_stopping: bool, many_images: dict[str, Path]
 ) -> None:

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy import sparse
-from trainings import SOLVERS, new
+from trainings import OPTIMIZERS, SOLVERS, new
 
 from mlproof.deep import Network
 from mlproof.engines import Examples
 from mlproof.engines.compiled import CompiledEngine
+from mlproof.engines.compiled.ledger import Ledger
 from mlproof.functions import ACTIVATIONS
 from mlproof.losses import SOFTMAX
 from mlproof.optimizers import Adam
@@ -50,6 +51,51 @@ def test_no_array_has_an_element_for_every_zero(solver: str) -> None:
     # theta, two moments, and the weights as they are drawn in float64; a byte for
     # every element of X would be more.
     assert peak < 5 * clf.theta_.nbytes < n * d
+
+
+@pytest.mark.parametrize("form", [sparse.csr_array, sparse.csc_array, sparse.coo_array])
+@pytest.mark.parametrize("engine", ["numpy", "compiled"])
+@pytest.mark.parametrize("solver", [*sorted(SOLVERS), "gd", "lbfgs"])
+def test_nothing_asks_for_a_dense_matrix(
+    solver: str, engine: str, form: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    X, y = form(scattered(60, 500)), np.arange(60) % 3
+
+    def dense(self: Any, *arguments: Any, **named: Any) -> None:
+        raise AssertionError("a sparse matrix was made dense")
+
+    for kind in (sparse.csr_array, sparse.csc_array, sparse.coo_array):
+        for name in ("toarray", "todense"):
+            monkeypatch.setattr(kind, name, dense)
+    options = SOLVERS.get(solver, {"solver": solver})
+    for early_stopping in (False, True) if solver != "lbfgs" else (False,):
+        clf = new(engine=engine, max_iter=2, early_stopping=early_stopping, **options)
+        clf.fit(X, y)
+    clf.predict_proba(X)
+    clf.predict_log_proba(X)
+    clf.score(X, y)
+    if solver != "lbfgs":
+        clf.set_params(early_stopping=False).partial_fit(X, y)
+
+
+@pytest.mark.parametrize(("rule", "times"), [("nesterov", 1), ("lazy adam", 0)])
+def test_rows_that_no_batch_touches_are_visited_at_the_end_if_at_all(
+    rule: str, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed, close = [], Ledger.close
+
+    def watched(self: Ledger, *arguments: Any) -> float:
+        closed.append(self)
+        return close(self, *arguments)
+
+    monkeypatch.setattr(Ledger, "close", watched)
+    units, lazy = (1000, 8, 3), rule == "lazy adam"
+    network = Network(units, ACTIVATIONS["rect"], SOFTMAX)
+    theta, optimizer = np.zeros(n_theta(units)), OPTIMIZERS[rule.split()[-1]](1e-3)
+    examples = Examples(scattered(500, 1000, np.float64), np.arange(500) % 3, None)
+    engine = CompiledEngine(network, lazy_adam=lazy)
+    engine.epoch(theta, optimizer, examples, None, 1, no_penalty(2))
+    assert len(closed) == times
 
 
 def test_the_time_of_a_lazy_step_is_not_that_of_the_columns() -> None:

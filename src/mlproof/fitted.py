@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -196,7 +196,7 @@ class FittedNetwork(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 f"theta_ must hold the {n_theta(self._units)} weights and biases of "
                 f"layers of {self._units} units; it has the shape {own.shape}."
             )
-        return cast(Array, own)
+        return own
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "theta_")

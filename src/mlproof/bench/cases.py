@@ -15,6 +15,7 @@ from mlproof.bench.contestants import (
     pytorch,
     pytorch_sparse,
 )
+from mlproof.bench.contestants.beside import beside_another
 from mlproof.bench.tasks import Task
 
 Group = Literal["training", "prediction", "first fit", "memory"]
@@ -138,6 +139,22 @@ def _threads() -> Contest:
     return Contest(title, contestants, task.epochs, task.describe())
 
 
+def _busy() -> Contest:
+    """Threads that wait for one another, where one has no core to itself."""
+    task = Task(problems.fashion(), (100,), 200, 6)
+    X, y = task.problem.X, task.problem.y
+    one = estimators.mlproof(task, n_threads=1)
+    contestants = (
+        estimators.fitting("mlproof", estimators.mlproof(task), X, y),
+        estimators.fitting("mlproof on one thread", one, X, y),
+        estimators.fitting("scikit-learn", estimators.scikit_learn(task), X, y),
+        pytorch.fitting(task),
+    )
+    title = f"{task.title}, beside a program that keeps a core busy"
+    beside = tuple(map(beside_another, contestants))
+    return Contest(title, beside, task.epochs, task.describe())
+
+
 def _predicting(rows: int, calls: int) -> Contest:
     task = Task(problems.fashion(), (100,), 200, 1)
     ours, theirs = estimators.mlproof(task), estimators.scikit_learn(task)
@@ -205,6 +222,7 @@ CASES: dict[str, Case] = {
         Case("sparse-adam-lazy", "training", _lazy),
         Case("sparse-sgd", "training", partial(_sparse, "sgd", 0.01)),
         Case("threads", "training", _threads),
+        Case("busy-core", "training", _busy),
         Case("predict-one", "prediction", partial(_predicting, 1, 1000), quick=True),
         Case("predict-many", "prediction", partial(_predicting, 10_000, 5), quick=True),
         Case("first-fit", "first fit", _first_fit),

@@ -7,15 +7,15 @@ would use, and small products do not pay for waking them.
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import scipy.linalg  # noqa: F401  (loads SciPy's own OpenBLAS, so that it is limited too)
-from threadpoolctl import ThreadpoolController
+import threadpoolctl
 
 _lock = threading.Lock()
 _users = 0
-_controller: ThreadpoolController | None = None
+_controller: threadpoolctl.ThreadpoolController | None = None
 _limit: Any = None
 
 
@@ -30,7 +30,8 @@ def single_threaded_blas() -> Iterator[None]:
     with _lock:
         if _users == 0:
             if _controller is None:  # finding the libraries takes milliseconds
-                _controller = ThreadpoolController()
+                _controller = threadpoolctl.ThreadpoolController()
+            _be_heard()
             _limit = _controller.limit(limits=1, user_api="blas")
         _users += 1
     try:
@@ -39,14 +40,30 @@ def single_threaded_blas() -> Iterator[None]:
         with _lock:
             _users -= 1
             if _users == 0:
-                _limit.restore_original_limits()
+                _restore()
+
+
+def _restore() -> None:
+    _be_heard()
+    _limit.restore_original_limits()
+    _be_heard()  # and whoever is next
+
+
+def _be_heard() -> None:
+    """Have threadpoolctl listen to this thread.
+
+    From 3.8 on it listens to the first that sets a limit for as long as that thread
+    lives, and does nothing for any other, who may be the last user here.
+    """
+    with suppress(AttributeError):  # of an earlier version
+        threadpoolctl.OpenBLASController.clear_controlling_thread(force=True)
 
 
 def _in_child() -> None:
     """Free a forked child of the limit that threads of its parent wanted."""
     global _users
     if _users:
-        _limit.restore_original_limits()
+        _restore()
     _users = 0
     _lock.release()
 

@@ -1,0 +1,39 @@
+"""A contestant beside another program that keeps a core busy."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mlproof.bench.contestants import Contestant, Run
+
+PROGRAM = "print(flush=True)\nwhile True: pass"
+
+
+@contextmanager
+def a_busy_core() -> Iterator[None]:
+    """A process that is at work, until the end of this."""
+    other = subprocess.Popen([sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE)
+    assert other.stdout is not None
+    try:
+        other.stdout.readline()
+        yield
+    finally:
+        other.kill()
+        other.wait()  # so that what it has worked counts as ours
+        other.stdout.close()
+
+
+def beside_another(contestant: Contestant) -> Contestant:
+    """The same, with a core of its machine taken by somebody else in every run."""
+
+    def prepare() -> Run:
+        run = contestant.prepare()
+
+        def run_beside() -> float:
+            with a_busy_core():
+                return run()
+
+        return run_beside
+
+    return Contestant(contestant.name, prepare)
