@@ -217,7 +217,7 @@ def test_float32_weights_are_theirs_after_one_epoch(solver, n_classes):
 @pytest.mark.parametrize("n_classes", [2, 10])
 def test_lbfgs_ends_at_a_loss_no_higher(n_classes, dtype, max_iter):
     data = _digits(n_classes, dtype)
-    for seed in range(3):
+    for seed in range(2):
         parameters = {
             "hidden_layer_sizes": (30,),
             "max_iter": max_iter,

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from copy import deepcopy
 from functools import cache
 from typing import Any
 
@@ -173,12 +174,11 @@ def attack(name: str) -> None:
     """Hand such a matrix to every method; print what each says, a line for each."""
     made, spoil = SPOILT[name]
     X, y = rows_of_words(40, 8)
+    fitted = new(engine="compiled").fit(X, y)
     for method in METHODS:
         thin = FORMATS[made](X)
         spoil(thin)
-        clf = new(engine="compiled")
-        if method != "fit":
-            clf.fit(X, y)
+        clf = new(engine="compiled") if method == "fit" else deepcopy(fitted)
         arguments = (thin,) if method.startswith("predict") else (thin, y)
         said = [name, method, "no error", ""]
         try:

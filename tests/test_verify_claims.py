@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from mlproof import verify_document
+from mlproof.verification.document.marking.repair import Repairer
 
 SMALL = Path(__file__).with_name("small_claims.txt")
 RIGHT = {"agrees", "proved", "convention", "domain"}
@@ -61,10 +62,28 @@ def small_documents() -> Iterator[Any]:
         yield pytest.param(name, text, found, id=name)
 
 
+@pytest.fixture
+def unrepaired(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To look for what was meant takes longer than to judge; no verdict needs it."""
+    monkeypatch.setattr(Repairer, "repaired", lambda *_: None)
+
+
 @pytest.mark.parametrize(("name", "text", "expected"), list(small_documents()))
 def test_small_documents_are_judged_as_wanted(
+    name: str, text: str, expected: str, unrepaired: None
+) -> None:
+    assert_judged_so(name, text, expected)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "text", "expected"), list(small_documents()))
+def test_looking_for_a_repair_changes_no_verdict(
     name: str, text: str, expected: str
 ) -> None:
+    assert_judged_so(name, text, expected)
+
+
+def assert_judged_so(name: str, text: str, expected: str) -> None:
     found = []
     for claim in verify_document(text=text).claims:
         verdict = str(claim.verdict)
