@@ -709,6 +709,19 @@ def test_classes_that_cannot_be_used_are_a_value_error(classes, message):
         new().partial_fit(X, Y, classes=classes)
 
 
+@pytest.mark.parametrize("kind", [MLPClassifier, SklearnMLPClassifier])
+def test_partial_fit_keeps_the_solver_and_the_step_size_that_it_began_with(kind):
+    parameters = {"hidden_layer_sizes": (5,), "random_state": 0}
+    changed, kept = (
+        kind(**parameters).partial_fit(X, Y, classes=np.unique(Y)) for _ in range(2)
+    )
+    changed.set_params(solver="sgd", learning_rate_init=1.0)
+    for fitted in (changed, kept):
+        fitted.partial_fit(X, Y)
+    for one, other in zip(changed.coefs_, kept.coefs_, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_partial_fit_refuses_other_classes_later():
     fitted = new().partial_fit(X, Y, classes=[0, 1, 2])
     fitted.partial_fit(X, Y, classes=[2, 1, 0])
