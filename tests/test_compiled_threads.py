@@ -329,10 +329,11 @@ def test_kernels_need_no_blas_and_leave_it_alone(
 
 
 LATE = """
-import atexit, sys, threading
+import atexit, logging, sys, threading
 import numpy as np
 from mlproof import MLPClassifier
 X = np.random.default_rng(0).random((600, 200), dtype=np.float32)
+logging.getLogger("mlproof").setLevel(logging.ERROR)  # what is compiled, perhaps
 
 def fit():
     clf = MLPClassifier((256,), engine="compiled", n_threads=2, max_iter=1, tol=1e9)

@@ -47,6 +47,7 @@ def test_every_check_of_an_estimator_passes(estimator, check):
     [
         MLPClassifier(solver="sgd", learning_rate_init=0.1),
         MLPClassifier(solver="gd", learning_rate_init=0.5),
+        MLPClassifier(engine="compiled", n_threads=2),
     ],
 )
 def test_every_check_of_an_estimator_passes_by_other_solvers(estimator, check):
@@ -198,6 +199,21 @@ def test_float64_weights_are_theirs_after_20_epochs(solver, n_classes, activatio
     np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=0, atol=1e-9)
     assert ours.validation_scores_ == theirs.validation_scores_
     assert (ours.n_iter_, ours.t_) == (theirs.n_iter_, theirs.t_)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_weights_of_the_compiled_engine_are_theirs_after_20_epochs(solver):
+    X, y, sample_weight = _digits(10, np.float64)
+    parameters = {"hidden_layer_sizes": (30, 17), "max_iter": 20, "random_state": 7}
+    parameters |= SOLVERS[solver]
+    theirs = SklearnMLPClassifier(**parameters)
+    ours = MLPClassifier(engine="compiled", **parameters)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        for kind in (theirs, ours):
+            kind.fit(X, y, sample_weight)
+    assert _distance(theirs, ours) < 1e-9
+    np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("n_classes", [2, 10])

@@ -167,7 +167,10 @@ SPOILT: dict[str, tuple[str, Callable[[Any], None]]] = (
         ),
     }
 )
-METHODS = ("fit", "partial_fit", "predict", "predict_proba", "score", "check_gradient")
+METHODS = (
+    *("fit", "partial_fit", "predict", "predict_proba", "predict_log_proba", "score"),
+    *("check_gradient", "compare_gradient", "trace"),
+)
 
 
 def attack(name: str) -> None:
