@@ -28,8 +28,9 @@ def blas_threads() -> set[int]:
 @pytest.fixture(autouse=True)
 def three_blas_threads() -> Iterator[None]:
     """A number that nobody would choose, so that it shows if it is put back."""
-    with threadpool_limits(3, "blas"):
-        assert blas_threads() == {3}
+    with threadpool_limits(3, "blas"), ThreadPoolExecutor(1) as other:
+        if other.submit(blas_threads).result(60) != {3}:
+            pytest.skip("this BLAS has no threads that belong to the process")
         yield
 
 

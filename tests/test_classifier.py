@@ -1262,6 +1262,19 @@ def test_a_fit_that_was_left_does_not_touch_a_later_one(rows, warm_start):
     assert estimator.n_iter_ == n_iter > 1
 
 
+@pytest.mark.parametrize("rows", [X, X[:, :2]])
+def test_a_fit_that_was_left_and_goes_on_does_not_touch_a_later_one(rows):
+    estimator = new(max_iter=20)
+    left = estimator.iter_fit(rows, Y)
+    next(left)
+    theta = estimator.fit(X, Y).theta_
+    before, predicted = theta.copy(), estimator.predict(X)
+    next(left)
+    assert estimator.theta_ is theta
+    np.testing.assert_array_equal(theta, before)
+    np.testing.assert_array_equal(estimator.predict(X), predicted)
+
+
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 def test_the_best_weights_of_a_fit_that_was_left_are_forgotten(solver):
     estimator = new(early_stopping=True, max_iter=20, warm_start=True)

@@ -38,7 +38,7 @@ class Machine:
         """A call of a kernel, to whose threads so many cores are given."""
         n = self.cores.n_threads()
         self.now += seconds
-        self.cores.worked(n, min(given, n) * seconds, seconds)
+        self.cores.worked(n, (n - min(given, n)) * seconds, seconds)
         return n
 
 
@@ -50,7 +50,7 @@ class Machine:
         (2, 1.33, 1),  # three that want two cores
         (2, 0.5, 1),
         (3, 2.5, 2),
-        (16, 15.97, 16),
+        (16, 15.8, 16),
         (16, 15.5, 15),
         (16, 8.2, 8),
         (1, 0.3, 1),
@@ -68,6 +68,23 @@ def test_short_calls_are_judged_together() -> None:
     # The first few are away for most of it, as a thread may be by chance.
     taken = [machine.go_on(0.5 if i < 3 else 2, seconds=0.005) for i in range(60)]
     assert set(taken) == {2}
+
+
+def test_one_disturbance_is_judged_once() -> None:
+    # Where rows wait, all threads have to go on for a while.
+    machine = Machine(2)
+    for _ in range(40):
+        machine.now += 0.06
+        machine.cores.worked(2, 0.06, 0.06)
+    taken = [machine.go_on(1) for _ in range(30)]
+    assert taken[:3] == [2, 2, 1]
+    assert 2 in taken[3:]
+
+
+def test_a_long_call_is_not_tried_again_at_once() -> None:
+    machine = Machine(2)
+    taken = [machine.go_on(1.3, seconds=10) for _ in range(12)]
+    assert taken == [2, 1, 1, 1, 1, 1] * 2
 
 
 def test_all_are_tried_again_ever_later_while_others_stay() -> None:
@@ -143,8 +160,20 @@ def fickle(monkeypatch: pytest.MonkeyPatch, all_is_shared: None) -> None:
 NETWORKS = {
     "halves of the rows": LARGE,
     "halves of the inputs": LARGE | {"units": (640, 24, 3)},
-    "tiles": LARGE | {"units": (150, 90, 3), "activation": "tanh"},
+    "tiles alone": LARGE | {"units": (300, 600, 3)},
 }
+
+
+def test_these_are_all_ways_to_share_a_batch() -> None:
+    ways = []
+    for shape in NETWORKS.values():
+        engine = CompiledEngine(make_case(30, **shape, n=200).network, 4)
+        case = make_case(30, **shape, n=600, dtype=np.float32)
+        train(engine, case, "plain", 200, [None])
+        assert engine._workspace is not None
+        plan = engine._workspace.plan
+        ways.append((bool(plan.apart(200)), plan.half_at > 0))
+    assert ways == [(True, False), (False, True), (False, False)]
 
 
 @pytest.mark.parametrize("zeros", [False, True])
@@ -177,7 +206,7 @@ def test_threads_may_come_and_go_where_rows_wait(
     monkeypatch: pytest.MonkeyPatch,
     teams: set[int],
 ) -> None:
-    monkeypatch.setattr(ledger, "STEPS", 3)  # in the middle of an epoch, too
+    monkeypatch.setattr(ledger, "STEPS", 2)  # in the middle of an epoch, too
     case = pair(31, **SPARSE, dtype=dtype, penalty=penalty).thin
     name, lazy = rule.split()[-1], rule == "lazy adam"
     alone, found = (

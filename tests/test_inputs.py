@@ -241,7 +241,7 @@ def test_no_copy_of_bytes_is_made_but_by_rows(
     X = np.asarray(np.random.default_rng(0).integers(0, 256, (20_000, 784)), np.uint8)
     X, y = np.asarray(X, order=order), np.arange(20_000) % 3
     options = {"engine": engine, "early_stopping": early_stopping, "max_iter": 1}
-    clf = new(hidden_layer_sizes=(8,), input_scale=SCALE, **options)
+    clf = new(hidden_layer_sizes=(8,), input_scale=SCALE, n_threads=1, **options)
     clf.fit(X[:500], y[:500])  # the kernels are loaded
     tracemalloc.start()
     try:

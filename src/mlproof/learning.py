@@ -155,7 +155,8 @@ class LearningNetwork(FittedNetwork):
                 if self.verbose:
                     self._print(epoch)
                 yield epoch
-                if history.n_runs == run and self.theta_ is not theta:
+                current = self._history is history and history.n_runs == run
+                if current and self.theta_ is not theta:
                     self._take_over(theta)
             if history.warning and not incremental:
                 warnings.warn(history.warning, ConvergenceWarning, stacklevel=2)
@@ -170,7 +171,7 @@ class LearningNetwork(FittedNetwork):
 
     def _take_over(self, theta: Array) -> None:
         """Go on from the weights that were set meanwhile, in the array of before."""
-        given, self.theta_ = self.theta_, theta
+        given, self.theta_ = self.theta_, theta  # again, also where it cannot be
         theta[...] = self._as_theta(given)
 
     @staticmethod

@@ -140,7 +140,7 @@ def _threads() -> Contest:
 
 
 def _busy() -> Contest:
-    """Threads that wait for one another, where one has no core to itself."""
+    """Threads that wait for one another, where two cores are not free for them."""
     task = Task(problems.fashion(), (100,), 200, 6)
     X, y = task.problem.X, task.problem.y
     one = estimators.mlproof(task, n_threads=1)

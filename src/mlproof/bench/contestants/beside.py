@@ -7,7 +7,15 @@ from contextlib import contextmanager
 
 from mlproof.bench.contestants import Contestant, Run
 
-PROGRAM = "print(flush=True)\nwhile True: pass"
+# It ends with its parent, however that ends.
+PROGRAM = """
+import os
+parent = os.getppid()
+print(flush=True)
+while os.getppid() == parent:
+    for _ in range(100_000):
+        pass
+"""
 
 
 @contextmanager
@@ -25,7 +33,7 @@ def a_busy_core() -> Iterator[None]:
 
 
 def beside_another(contestant: Contestant) -> Contestant:
-    """The same, with a core of its machine taken by somebody else in every run."""
+    """The same, with somebody else at work on a core of the machine in every run."""
 
     def prepare() -> Run:
         run = contestant.prepare()

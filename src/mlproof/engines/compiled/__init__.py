@@ -31,7 +31,7 @@ from mlproof.deep import Network
 from mlproof.engines import Examples, products_per_row
 from mlproof.engines.chunks import tree_sum, worth_sharing
 from mlproof.engines.compiled.batch_columns import CSR
-from mlproof.engines.compiled.cores import Cores
+from mlproof.engines.compiled.cores import cores_for
 from mlproof.engines.compiled.data import Data, writable
 from mlproof.engines.compiled.ledger import Ledger
 from mlproof.engines.compiled.passes import DensePass, SparsePass
@@ -85,7 +85,7 @@ class CompiledEngine:
         self, network: Network, n_threads: int = 1, lazy_adam: bool = False
     ) -> None:
         self.network, self.n_threads, self.lazy_adam = network, n_threads, lazy_adam
-        self._cores = Cores(n_threads)
+        self._cores = cores_for(n_threads)
         self._teams: dict[int, Team] = {}
         self._workspace: Workspace | None = None
         self._data: tuple[Examples, Any, Data] | None = None
@@ -203,7 +203,8 @@ class CompiledEngine:
         ledger_for = partial(self._ledger_for, data, theta, workspace.rows)
         n_weights = self.network.units[0] * self.network.units[1]
         team = self._team(self._threads_for(n_weights))
-        return SparsePass(mode, ledger_for, team, *arguments)
+        n_threads = min(self._cores.n_threads(), workspace.n_threads)
+        return SparsePass(mode, ledger_for, n_threads, team, *arguments)
 
     def _plan(
         self, data: Data, theta: Array, rule: int, penalty: Penalty, rows: int
@@ -259,12 +260,13 @@ class CompiledEngine:
             with announced(_rows_of(workspace)), uncollected():
                 one.compile()
             _compiled.add(version)
-        given = [0.0] * n_threads
+        away = [0.0] * n_threads
 
         def work(thread: int) -> None:
-            began = time.thread_time()
+            began, given = time.perf_counter(), time.thread_time()
             kernel(thread, first_batch, last_batch, *arguments)
-            given[thread] = time.thread_time() - began
+            given = time.thread_time() - given
+            away[thread] = time.perf_counter() - began - given
 
         began = time.perf_counter()
         try:
@@ -274,7 +276,7 @@ class CompiledEngine:
             self._workspace = self._prepared = self._ledger = None
             raise
         seconds = time.perf_counter() - began
-        self._cores.worked(n_threads, sum(given), seconds)
+        self._cores.worked(n_threads, sum(away), seconds)
         return seconds
 
     # ---- what outlives an epoch ------------------------------------------------------

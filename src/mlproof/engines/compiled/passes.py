@@ -93,6 +93,7 @@ class SparsePass(DensePass):
         self,
         mode: int,
         ledger_for: Callable[[int], Ledger],
+        n_threads: int,
         team: Team,
         workspace: Workspace,
         data: Data,
@@ -110,7 +111,8 @@ class SparsePass(DensePass):
         arguments = workspace, data, rule, penalty, theta, batch_size, cuts
         super().__init__(*arguments, total_weight)
         self._mode, self._team = mode, team
-        self._ledger_for, self._ledger = ledger_for, ledger_for(self.n_threads)
+        self.n_threads = n_threads
+        self._ledger_for, self._ledger = ledger_for, ledger_for(n_threads)
         owes_penalty = penalty != no_penalty(len(penalty.l1))
         self._owes = mode == DEFERRED or (mode != EVERY_ROW and owes_penalty)
 
