@@ -37,7 +37,7 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 # The runs that the page shows, by the name of the place where it does.
 RUNS = {
     "results": ROOT / "benchmarks" / "speed.json",
-    "results with short vectors": ROOT / "benchmarks" / "speed_short_vectors.json",
+    "results with long vectors": ROOT / "benchmarks" / "speed_long_vectors.json",
 }
 ACCURACY = ROOT / "benchmarks" / "time_to_accuracy.json"
 BETWEEN = r"(<!-- {0} -->\n).*(<!-- end of {0} -->)"
