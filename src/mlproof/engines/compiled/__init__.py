@@ -263,14 +263,18 @@ class CompiledEngine:
         away = [0.0] * n_threads
 
         def work(thread: int) -> None:
-            began, given = time.perf_counter(), time.thread_time()
             kernel(thread, first_batch, last_batch, *arguments)
+
+        def watched(thread: int) -> None:
+            began, given = time.perf_counter(), time.thread_time()
+            work(thread)
             given = time.thread_time() - given
             away[thread] = time.perf_counter() - began - given
 
         began = time.perf_counter()
         try:
-            self._team(n_threads).run(work, workspace.buffers.barrier)
+            team, barrier = self._team(n_threads), workspace.buffers.barrier
+            team.run(watched if n_threads > 1 else work, barrier)
         except BaseException:
             # The barrier is broken, and a batch may be half indexed.
             self._workspace = self._prepared = self._ledger = None
