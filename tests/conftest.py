@@ -162,6 +162,7 @@ def all_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
     """Threads share every batch, however little work it is and however few cores."""
     monkeypatch.setattr(chunks, "WORTH_SHARING", 0)
     monkeypatch.setattr(cores, "JUDGED_AFTER", np.inf)
+    cores.cores_for.cache_clear()  # what earlier tests have found
 
 
 @pytest.fixture
