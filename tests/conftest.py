@@ -158,15 +158,20 @@ def one_blas_thread() -> Iterator[None]:
 
 
 @pytest.fixture
-def all_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Threads share every batch, however little work it is and however few cores."""
-    monkeypatch.setattr(chunks, "WORTH_SHARING", 0)
+def every_core_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many threads work as are asked for, however few cores there are for them."""
     monkeypatch.setattr(cores, "JUDGED_AFTER", np.inf)
     cores.cores_for.cache_clear()  # what earlier tests have found
 
 
 @pytest.fixture
-def teams(monkeypatch: pytest.MonkeyPatch) -> set[int]:
+def all_is_shared(monkeypatch: pytest.MonkeyPatch, every_core_is_free: None) -> None:
+    """Threads share every batch, however little work it is."""
+    monkeypatch.setattr(chunks, "WORTH_SHARING", 0)
+
+
+@pytest.fixture
+def teams(monkeypatch: pytest.MonkeyPatch, every_core_is_free: None) -> set[int]:
     """Fills up with how many threads have worked together."""
     sizes: set[int] = set()
     run = Team.run
