@@ -18,7 +18,13 @@ from mlproof.verification.gradient.subject import (
     loss_at,
     subject_of,
 )
-from mlproof.verification.slopes import COMPLEX_STEP, FIRST_STEP, complex_step, quotient
+from mlproof.verification.slopes import (
+    COMPLEX_STEP,
+    FIRST_STEP,
+    complex_step,
+    quotient,
+    unit_at,
+)
 
 STEPS = np.logspace(-1, -15, 57)
 
@@ -87,8 +93,8 @@ def _central(subject: Subject, k: int, i: int) -> float:
         blocks[k].flat[i] += t
         return subject.loss(subject.rebuild(blocks), *subject.args)
 
-    unit = max(1.0, abs(float(subject.point[k].flat[i])))
-    return quotient(moved, 0.0, FIRST_STEP * unit, 0.0).central
+    step = FIRST_STEP * unit_at(float(subject.point[k].flat[i]))
+    return quotient(moved, 0.0, step, 0.0).central
 
 
 def _complex_step(f: Callable[[Any], Any], h: float) -> float:

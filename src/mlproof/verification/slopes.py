@@ -13,6 +13,7 @@ to speak of, but holds only for a function that computes with complex numbers as
 real ones; ``np.abs`` and ``np.linalg.norm`` silently do not.
 """
 
+import math
 import warnings
 from collections.abc import Callable
 from itertools import pairwise
@@ -60,6 +61,11 @@ class Study(NamedTuple):
     derivative: float
     bound: float
     kink: tuple[float, float] | None  # (smaller, larger) one-sided slope, if at a kink
+
+
+def unit_at(x: float) -> float:
+    """What counts as a step of 1 where x is moved: 1, or a power of 2 as large as x."""
+    return 2.0 ** max(0, math.ceil(math.log2(abs(x) or 1)))
 
 
 def grain(f: Function, unit: float = 1.0) -> float:

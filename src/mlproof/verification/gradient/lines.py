@@ -5,7 +5,6 @@ copy of the parameters serves for all of them: an entry is moved, the loss calle
 the entry put back, so that a step costs what the loss costs and little more.
 """
 
-import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -13,6 +12,7 @@ import numpy as np
 
 from mlproof.functions import Array
 from mlproof.verification.gradient.subject import Subject, refuse_changes
+from mlproof.verification.slopes import unit_at
 
 # How well right gradients agree at first sight, relative to the largest derivative.
 CENTRAL_TOLERANCE, COMPLEX_TOLERANCE = 1e-7, 1e-9
@@ -77,8 +77,7 @@ def along_entry(
         finally:
             block.flat[i] = start
 
-    unit = 2.0 ** max(0, math.ceil(math.log2(abs(start) or 1)))
-    return Line(function, unit, analytic, rounding, i, _size(on.point))
+    return Line(function, unit_at(start), analytic, rounding, i, _size(on.point))
 
 
 def along(on: Bench, direction: Array, gradient: Array, rounding: Array) -> Line:

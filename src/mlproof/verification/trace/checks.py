@@ -5,14 +5,13 @@ others: that of h_s by moving h_s and going forward from there.  Nothing that is
 takes part, so the two sides share no formula.
 """
 
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from mlproof.functions import Array
 from mlproof.verification.gradient.check import OF_A_NETWORK, judged
-from mlproof.verification.slopes import complex_step, quotient
+from mlproof.verification.slopes import complex_step, quotient, unit_at
 from mlproof.verification.trace.program import Program, Values
 
 # Near eps ** (1/3), where truncation and rounding of a central difference balance; a
@@ -78,6 +77,5 @@ def _measure(
         moved.flat[entry] += t
         return loss({name: moved})
 
-    size = abs(float(point.flat[entry]))
-    unit = 2.0 ** max(0, math.ceil(math.log2(size or 1)))
-    return quotient(along, value, STEP * unit, 0.0).central, complex_step(along)
+    step = STEP * unit_at(float(point.flat[entry]))
+    return quotient(along, value, step, 0.0).central, complex_step(along)
