@@ -1,6 +1,7 @@
 """What all tests share: the hypothesis profile, BLAS, and random networks."""
 
 import gc
+import tracemalloc
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -155,6 +156,16 @@ def one_blas_thread() -> Iterator[None]:
     """On a busy machine those of OpenBLAS wait for one another, ten times as long."""
     with threadpool_limits(1, "blas"):
         yield
+
+
+def peak_memory(work: Callable[[], Any]) -> int:
+    """The most bytes that Python and NumPy held for it at one time."""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from mlproof.bench.cases import CASES, Case, Contest, chosen
 from mlproof.bench.contestants import (
     Contestant,
     Unavailable,
+    beside,
     estimators,
     floor,
     pytorch,
@@ -331,6 +332,27 @@ def test_a_busy_machine_is_said_to_be_one(cores: list[Any], said: str) -> None:
     run = {"cases": {str(i): {"cores_of_others": c} for i, c in enumerate(cores)}}
     assert table.meanwhile(run).startswith(said)
     assert bool(said) == bool(table.meanwhile(run))
+
+
+def test_another_program_is_at_work_beside_a_run_and_ended_after_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    started, popen = [], subprocess.Popen
+
+    def watched(*arguments: Any, **options: Any) -> Any:
+        started.append(popen(*arguments, **options))
+        return started[-1]
+
+    def work() -> float:
+        assert [other.poll() for other in started] == [None]
+        raise MemoryError
+
+    monkeypatch.setattr(beside.subprocess, "Popen", watched)
+    run = beside.beside_another(Contestant("one", lambda: work)).prepare()
+    assert not started
+    with pytest.raises(MemoryError):
+        run()
+    assert [other.poll() is not None for other in started] == [True]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")

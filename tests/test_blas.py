@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
-from trainings import blobs, new
+from trainings import blobs, compiled, new
 
 from mlproof.engines import numpy_engine
 from mlproof.engines.blas import single_threaded_blas
+from mlproof.engines.compiled.team import Team
 
 # Most fits here are cut short.
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -110,19 +111,68 @@ def test_a_fit_computes_by_one_thread_of_blas(
     assert all(found == {1} for found in meanwhile)
 
 
-def test_a_fit_that_fails_leaves_it_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kernels_need_no_blas_and_leave_it_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run, meanwhile = Team.run, []
+
+    def watched(self: Team, kernel: Any, meeting: Any) -> None:
+        def work(thread: int) -> None:
+            kernel(thread)
+            meanwhile.append(blas_threads())
+
+        run(self, work, meeting)
+
+    monkeypatch.setattr(Team, "run", watched)
+    X, y = blobs(600, 40)
+    for solver in ("adam", "gd", "lbfgs"):
+        compiled(n_threads=2, solver=solver).fit(X, y)
+        assert blas_threads() == {3}
+    assert meanwhile
+    assert all(found == {3} for found in meanwhile)
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@pytest.mark.parametrize("engine", ["numpy", "compiled"])
+def test_a_fit_that_fails_leaves_it_as_it_was(
+    engine: str, solver: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def failing(*arguments: Any) -> Any:
-        assert blas_threads() == {1}
+        assert blas_threads() == ({1} if engine == "numpy" else {3})
         raise MemoryError
 
     monkeypatch.setattr(numpy_engine, "forward", failing)
-    X, y = blobs(100, 5)
+    monkeypatch.setattr(Team, "run", failing)
+    X, y = blobs(600, 40)
     with pytest.raises(MemoryError):
-        new(engine="numpy").fit(X, y)
+        compiled(engine=engine, solver=solver).fit(X, y)
     assert blas_threads() == {3}
 
 
-def test_overlapping_fits_leave_it_as_it_was(meanwhile: list[set[int]]) -> None:
+@pytest.mark.parametrize("engine", ["numpy", "compiled"])
+def test_two_fits_that_overlap_leave_it_as_it_was(
+    engine: str, two_threads: list[ThreadPoolExecutor]
+) -> None:
+    X, y = blobs(600, 40)
+    together = threading.Barrier(2)
+
+    def fit(max_iter: int) -> None:
+        together.wait(60)
+        compiled(engine=engine, n_threads=2, max_iter=max_iter, tol=0.0).fit(X, y)
+
+    for lengths in ((2, 20), (20, 2)):
+        fits = [
+            thread.submit(fit, length)
+            for thread, length in zip(two_threads, lengths, strict=True)
+        ]
+        for each in fits:
+            each.result(120)
+        assert blas_threads() == {3}
+
+
+def test_a_fit_beside_another_user_leaves_it_to_the_last(
+    meanwhile: list[set[int]],
+) -> None:
     X, y = blobs(100, 5)
     clf = new(engine="numpy", max_iter=2)
     entered, left = threading.Event(), threading.Event()

@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 from conftest import make_case
 from scipy import sparse
-from threadpoolctl import threadpool_info, threadpool_limits
 from trainings import LARGE, RATE, blobs, compiled, run_python, train, with_x
 
 from mlproof.engines import compiled as compiled_engine
@@ -292,43 +291,6 @@ def test_python_comes_to_word_many_times_in_an_epoch(
 
 
 # ---- what is left as it was found --------------------------------------------------
-
-
-def blas_threads() -> list[tuple[str, int]]:
-    return [
-        (each["filepath"], each["num_threads"])
-        for each in threadpool_info()
-        if each["user_api"] == "blas"
-    ]
-
-
-@pytest.fixture
-def three_blas_threads() -> Iterator[list[tuple[str, int]]]:
-    """A number that nobody would choose, so that it shows if it is put back."""
-    with threadpool_limits(3, "blas"):
-        found = blas_threads()
-        assert {number for _, number in found} == {3}
-        yield found
-
-
-def test_kernels_need_no_blas_and_leave_it_alone(
-    three_blas_threads: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run, meanwhile = Team.run, []
-
-    def watched(self: Team, kernel: Any, meeting: Any) -> None:
-        def work(thread: int) -> None:
-            kernel(thread)
-            meanwhile.extend(number for _, number in blas_threads())
-
-        run(self, work, meeting)
-
-    monkeypatch.setattr(Team, "run", watched)
-    X, y = blobs(600, 40)
-    for solver in ("adam", "gd", "lbfgs"):
-        compiled(n_threads=2, solver=solver).fit(X, y)
-    assert set(meanwhile) == {3}
-    assert blas_threads() == three_blas_threads
 
 
 LATE = """

@@ -5,7 +5,6 @@ import os
 import re
 import runpy
 import struct
-import tracemalloc
 import zipfile
 from collections.abc import Callable
 from importlib.resources import files
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import peak_memory
 
 from mlproof import datasets
 from mlproof.datasets import (
@@ -299,11 +299,9 @@ def test_bad_file(folder: Path, case: str) -> None:
 )
 def test_bad_file_takes_no_memory(folder: Path, make: Callable[[], bytes]) -> None:
     (folder / TRAIN_IMAGES).write_bytes(gzip.compress(make(), 1))
-    tracemalloc.start()
-    try:
+
+    def refused() -> None:
         with pytest.raises(ValueError, match="bytes after its header, but holds"):
             load_fashion_mnist(folder)
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert peak < 10_000_000
+
+    assert peak_memory(refused) < 10_000_000

@@ -7,14 +7,13 @@ import json
 import pickle
 import subprocess
 import sys
-import tracemalloc
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from conftest import assert_close
+from conftest import assert_close, peak_memory
 from scipy import sparse
 
 from mlproof import MLPClassifier, load, modelfile, persistence
@@ -243,12 +242,7 @@ def test_no_copy_of_bytes_is_made_but_by_rows(
     options = {"engine": engine, "early_stopping": early_stopping, "max_iter": 1}
     clf = new(hidden_layer_sizes=(8,), input_scale=SCALE, n_threads=1, **options)
     clf.fit(X[:500], y[:500])  # the kernels are loaded
-    tracemalloc.start()
-    try:
-        clf.fit(X, y).predict(X)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+    peak = peak_memory(lambda: clf.fit(X, y).predict(X))
     # As float32 they would take four times as much.
     assert peak < (1.6 if order == "F" else 0.6) * X.nbytes
 
@@ -257,14 +251,8 @@ def test_many_rows_are_predicted_some_at_a_time() -> None:
     X = np.random.default_rng(0).standard_normal((40_000, 5))
     clf = new(hidden_layer_sizes=(300,), max_iter=1).fit(X[:100], np.arange(100) % 3)
     clf.set_params(n_threads=1).predict(X[:10])
-    tracemalloc.start()
-    try:
-        clf.predict_proba(X)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
     # The hidden units of all rows would take 96 MB, and their activations as much.
-    assert peak < 20e6
+    assert peak_memory(lambda: clf.predict_proba(X)) < 20e6
 
 
 MEASURE = """

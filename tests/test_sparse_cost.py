@@ -1,11 +1,11 @@
 """Sparse X: time and memory for its entries, none for its zeros."""
 
 import time
-import tracemalloc
 from typing import Any
 
 import numpy as np
 import pytest
+from conftest import peak_memory
 from scipy import sparse
 from trainings import OPTIMIZERS, SOLVERS, new
 
@@ -41,13 +41,8 @@ def test_no_array_has_an_element_for_every_zero(solver: str) -> None:
     options = {"hidden_layer_sizes": (16,), "engine": "compiled", "max_iter": 1}
     options |= {"batch_size": 300} | SOLVERS[solver]
     new(**options).fit(X[:, :1000], y)  # the kernels are loaded
-    tracemalloc.start()
-    try:
-        clf = new(**options).fit(X, y)
-        clf.predict(X)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+    clf = new(**options)
+    peak = peak_memory(lambda: clf.fit(X, y).predict(X))
     # theta, two moments, and the weights as they are drawn in float64; a byte for
     # every element of X would be more.
     assert peak < 5 * clf.theta_.nbytes < n * d
