@@ -19,7 +19,12 @@ import numpy as np
 
 from mlproof.engines.blas import single_threaded_blas
 from mlproof.engines.compiled.machine import address_of
-from mlproof.engines.compiled.microkernel import PACKED_BYTES, VECTOR_BYTES, product
+from mlproof.engines.compiled.microkernel import (
+    PACKED_BYTES,
+    VECTOR_BYTES,
+    product,
+    types_of_product,
+)
 from mlproof.engines.compiled.toolchain import OPTIONS
 from mlproof.parameters import vector
 
@@ -73,6 +78,7 @@ def main() -> None:
         f"vectors of {8 * VECTOR_BYTES} bits; ours, NumPy's in GFLOP/s, and the ratio"
     )
     for dtype in (np.float32, np.float64):
+        product.stage.ready(types_of_product(np.empty((1, 1), dtype)))
         for n, k, m in SHAPES:
             X = rng.standard_normal((n, k)).astype(dtype)
             W = rng.standard_normal((k, m)).astype(dtype)

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from mlproof.deep import Network, forward
 from mlproof.engines import Examples, chunks
-from mlproof.engines.compiled import cores
+from mlproof.engines.compiled import cores, microkernel, nonzeros
 from mlproof.engines.compiled.team import Team
 from mlproof.functions import ACTIVATIONS, Array
 from mlproof.losses import OUTPUTS
@@ -156,6 +156,15 @@ def one_blas_thread() -> Iterator[None]:
     """On a busy machine those of OpenBLAS wait for one another, ten times as long."""
     with threadpool_limits(1, "blas"):
         yield
+
+
+@pytest.fixture(scope="session")
+def products_are_ready() -> None:
+    """What tests compile may call those that kernels call."""
+    for dtype in (np.float32, np.float64):
+        matrix = np.empty((1, 1), dtype)
+        microkernel.product.stage.ready(microkernel.types_of_product(matrix))
+        nonzeros.panel_of_nonzeros.stage.ready(nonzeros.types_of_panel(matrix))
 
 
 def peak_memory(work: Callable[[], Any]) -> int:

@@ -16,6 +16,8 @@ from mlproof.engines.compiled.toolchain import OPTIONS
 from mlproof.functions import Array
 from mlproof.parameters import vector
 
+pytestmark = pytest.mark.usefixtures("products_are_ready")
+
 GUARD = 777.0
 
 

@@ -44,6 +44,8 @@ from mlproof.engines.numpy_engine import NumpyEngine
 from mlproof.functions import Array
 from mlproof.parameters import vector
 
+pytestmark = pytest.mark.usefixtures("products_are_ready")
+
 GUARD = 777
 
 

@@ -258,7 +258,7 @@ class CompiledEngine:
         version = kernel, workspace.dtype, workspace.plan.marked
         if version not in _compiled:
             with announced(_rows_of(workspace)), uncollected():
-                one.compile()
+                one.compile(helped=self.n_threads > 1)
             _compiled.add(version)
         away = [0.0] * n_threads
 

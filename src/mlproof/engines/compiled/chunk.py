@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from numba import types
+
 from mlproof.engines.compiled.data import Targets
 from mlproof.engines.compiled.machine import ZERO, view
 from mlproof.engines.compiled.plan import (
@@ -18,6 +20,7 @@ from mlproof.engines.compiled.plan import (
     spare_at,
 )
 from mlproof.engines.compiled.products import backwards, forwards
+from mlproof.engines.compiled.stages import stage
 from mlproof.engines.compiled.toolchain import part
 from mlproof.engines.compiled.units import (
     SOFTMAX,
@@ -62,7 +65,7 @@ def backward(
         deactivate(tables.network[ACTIVATION], A, H, grad_h_s)
 
 
-@part
+@stage(types.float64)
 def through_the_network(
     tables: Tables,
     theta: Any,

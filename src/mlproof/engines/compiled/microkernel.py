@@ -23,8 +23,10 @@ from numba.core import cgutils
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
-from mlproof.engines.compiled.machine import address_of
+from mlproof.engines.compiled.machine import ZERO, address_of
+from mlproof.engines.compiled.stages import Types, stage, types_of
 from mlproof.engines.compiled.toolchain import part
+from mlproof.functions import Array
 
 
 def _processor() -> tuple[int, int]:
@@ -331,7 +333,7 @@ def copy_of_panel(vectors: range, quarters: tuple[int, ...]) -> Any:
 _copy = copy_of_panel(range(1, VECTORS + 1), ())
 
 
-@part
+@stage(types.void)
 def product(
     S: int,
     S_step: int,
@@ -390,3 +392,8 @@ def product(
                     width,
                     length,
                 )
+
+
+def types_of_product(matrix: Array) -> Types:
+    """Those of the arguments of ``product``, for a C like this matrix."""
+    return types_of(*[ZERO] * 7, matrix, ZERO, ZERO)

@@ -19,7 +19,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from mlproof.engines.compiled.machine import address_of, row_address
+from mlproof.engines.compiled.machine import ZERO, address_of, row_address
 from mlproof.engines.compiled.microkernel import (
     I64,
     REGISTERS,
@@ -30,7 +30,9 @@ from mlproof.engines.compiled.microkernel import (
     shape_of,
 )
 from mlproof.engines.compiled.plan import MARKED_FROM_VECTORS
+from mlproof.engines.compiled.stages import Types, stage, types_of
 from mlproof.engines.compiled.toolchain import part
+from mlproof.functions import Array
 
 # The vectors of a row of C that are summed together: enough of them that no sum waits
 # for the one before, and few enough that the rows of B stay in the nearest cache.
@@ -144,7 +146,7 @@ def pack(B: Any, panel: int, first: int, last: int, packed: int) -> None:
     _copy(B, shape, source, columns * size, last - first, width, packed)
 
 
-@part
+@stage(types.void)
 def panel_of_nonzeros(
     panel: int,
     S: int,
@@ -180,3 +182,8 @@ def panel_of_nonzeros(
         rows,
         width,
     )
+
+
+def types_of_panel(matrix: Array) -> Types:
+    """Those of the arguments of ``panel_of_nonzeros``, for a C like this matrix."""
+    return types_of(*[ZERO] * 8, matrix)

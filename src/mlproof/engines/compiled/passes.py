@@ -1,17 +1,29 @@
 """One epoch as the kernels are asked for it: which kernel, with which arguments."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from mlproof.engines.compiled.chunk import through_the_network
 from mlproof.engines.compiled.data import Data
 from mlproof.engines.compiled.epoch import epoch
+from mlproof.engines.compiled.helper import helper
 from mlproof.engines.compiled.ledger import Ledger
+from mlproof.engines.compiled.machine import ZERO
+from mlproof.engines.compiled.microkernel import product, types_of_product
+from mlproof.engines.compiled.nonzeros import panel_of_nonzeros, types_of_panel
 from mlproof.engines.compiled.plan import Table, Tables
 from mlproof.engines.compiled.sparse_epoch import sparse_epoch
 from mlproof.engines.compiled.sparse_rows import DEFERRED, EVERY_ROW
+from mlproof.engines.compiled.stages import Stage, Types, types_of
 from mlproof.engines.compiled.state import State, penalty_table
 from mlproof.engines.compiled.team import Team
-from mlproof.engines.compiled.update import DESCEND, MOMENTUM, Descent
+from mlproof.engines.compiled.update import (
+    DESCEND,
+    MOMENTUM,
+    Descent,
+    change,
+    tile_gradient,
+)
 from mlproof.engines.compiled.workspace import RISK, Workspace
 from mlproof.functions import Array
 from mlproof.parameters import zeros_like
@@ -68,8 +80,37 @@ class DensePass:
     def _last(self) -> tuple[Any, ...]:
         return (self.workspace.zero_inputs,)
 
-    def compile(self) -> None:
-        """Have all kernels ready, by asking them for no batch."""
+    def compile(self, helped: bool) -> None:
+        """Have all kernels ready, with the help of another process or without."""
+        stages = list(self._stages())
+        for stage, of in stages:
+            stage.declare(of)
+        missing = [(stage, of) for stage, of in stages if not stage.load(of)]
+        n_left = -(-len(missing) // 2) if helped else 0  # about half of all work
+        with helper(missing[:n_left]):
+            for stage, of in missing[n_left:]:
+                stage.compile(of)
+            self._ask_for_nothing()
+        for stage, of in missing:
+            stage.ready(of)
+
+    def _stages(self) -> Iterator[tuple[Stage, Types]]:
+        """What the kernels call, for what arguments; what takes longest comes first."""
+        order, _, targets, tables, descent, _, buffers, *_ = self.arguments(0)
+        work, room, top = buffers.work, buffers.room[0], buffers.top
+        tile, cut, sums = tables.tiles[0], tables.cuts[0], buffers.sums[0]
+        inputs, s, rate = self.workspace.zero_inputs, 0.0, 0.0
+        chunk = tables, self.theta, work, room, top, order, ZERO, targets, s
+        yield through_the_network.stage, types_of(*chunk)
+        yield product.stage, types_of_product(sums)
+        if inputs is not None:
+            yield panel_of_nonzeros.stage, types_of_panel(sums)
+        gradient = tables, tile, cut, ZERO, work, inputs, sums
+        yield tile_gradient.stage, types_of(*gradient)
+        yield change.stage, types_of(tables, tile, descent, s, rate, sums[0])
+
+    def _ask_for_nothing(self) -> None:
+        """Call every kernel, which Numba compiles then."""
         self.kernel(0, 0, 0, *self.arguments(0))
 
     def share(self, n_threads: int) -> None:
@@ -142,8 +183,8 @@ class SparsePass(DensePass):
         if self._owes:
             self._close_ledger()
 
-    def compile(self) -> None:
-        super().compile()
+    def _ask_for_nothing(self) -> None:
+        super()._ask_for_nothing()
         self._ledger.compile(self._mode, *self._first_layer())
 
     def _close_ledger(self) -> None:

@@ -146,9 +146,9 @@ def part(function: Callable[..., Any]) -> Any:
     )(function)
 
 
-def kernel(function: Callable[..., Any]) -> Any:
+def kernel(function: Callable[..., Any], **options: Any) -> Any:
     """Compile at the first call, or take from the folder what was compiled before."""
-    made = numba.njit(**OPTIONS)(function)
+    made = numba.njit(no_cfunc_wrapper=True, **OPTIONS, **options)(function)
     if FOLDER is None:
         return made
     before = numba.config.CACHE_DIR

@@ -8,6 +8,8 @@ chunks.py, so that the bits are the same too.
 import math
 from typing import Any, NamedTuple
 
+from numba import types
+
 from mlproof.engines.compiled.machine import ZERO, view
 from mlproof.engines.compiled.plan import (
     AT,
@@ -24,6 +26,7 @@ from mlproof.engines.compiled.plan import (
     Tables,
 )
 from mlproof.engines.compiled.products import biases_gradient, weights_gradient
+from mlproof.engines.compiled.stages import stage
 from mlproof.engines.compiled.toolchain import part
 from mlproof.engines.compiled.zero_inputs import weights_gradient_marked
 from mlproof.functions import Array
@@ -58,7 +61,7 @@ def copy(source: Any, target: Any) -> None:
         target[i] = source[i]
 
 
-@part
+@stage(types.void)
 def tile_gradient(
     tables: Tables,
     tile: Any,
@@ -163,7 +166,7 @@ def step(
             w[i] -= eta * first[i] / (math.sqrt(second[i]) + epsilon)  # (O.3)
 
 
-@part
+@stage(types.float64)
 def change(
     tables: Tables, tile: Any, descent: Descent, s: float, rate: float, grad: Any
 ) -> Any:
