@@ -16,7 +16,8 @@ threads.  From above:
       ledger, data, state
     microkernel, weighted_rows,   the arithmetic of products and of exp and log
       marks, nonzeros, elementary
-    toolchain, machine, linking   what Numba lacks for the purpose
+    toolchain, machine, linking,  what Numba lacks for the purpose
+      stages, helper
 """
 
 import time
