@@ -78,7 +78,7 @@ def main() -> None:
         f"vectors of {8 * VECTOR_BYTES} bits; ours, NumPy's in GFLOP/s, and the ratio"
     )
     for dtype in (np.float32, np.float64):
-        product.stage.ready(types_of_product(np.empty((1, 1), dtype)))
+        product.stage.compile(types_of_product(np.empty((1, 1), dtype)))
         for n, k, m in SHAPES:
             X = rng.standard_normal((n, k)).astype(dtype)
             W = rng.standard_normal((k, m)).astype(dtype)

@@ -163,8 +163,8 @@ def products_are_ready() -> None:
     """What tests compile may call those that kernels call."""
     for dtype in (np.float32, np.float64):
         matrix = np.empty((1, 1), dtype)
-        microkernel.product.stage.ready(microkernel.types_of_product(matrix))
-        nonzeros.panel_of_nonzeros.stage.ready(nonzeros.types_of_panel(matrix))
+        microkernel.product.stage.compile(microkernel.types_of_product(matrix))
+        nonzeros.panel_of_nonzeros.stage.compile(nonzeros.types_of_panel(matrix))
 
 
 def peak_memory(work: Callable[[], Any]) -> int:

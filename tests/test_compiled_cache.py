@@ -90,6 +90,22 @@ def test_a_damaged_file_is_as_good_as_none(
         assert sum(again.stats.cache_hits.values()) == hits
 
 
+def test_a_file_that_two_processes_took_is_as_good_as_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(toolchain, "FOLDER", tmp_path)
+    numbers = np.float32(1.5), np.float64(1.5)
+    first = toolchain.kernel(twice)
+    for x in numbers:
+        first(x)
+    one, other = sorted(tmp_path.rglob("*.nbc"))
+    one.write_bytes(other.read_bytes())
+    again = toolchain.kernel(twice)
+    for x in numbers:
+        again.compile((numba.typeof(x),))
+        assert again.overloads[numba.typeof(x),].signature.args == (numba.typeof(x),)
+
+
 def test_a_full_disk_costs_a_warning_and_not_the_fit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -50,6 +50,7 @@ from mlproof.engines.compiled.toolchain import announced, uncollected
 from mlproof.engines.compiled.update import ADAM, KEEP
 from mlproof.engines.compiled.workspace import RISK, ROWS, STEPS, Workspace, table
 from mlproof.engines.numpy_engine import NumpyEngine, batch_by_batch, regularised
+from mlproof.engines.threads import available
 from mlproof.functions import Array
 from mlproof.optimizers import Adam, Optimizer
 from mlproof.penalties import Penalty, no_penalty
@@ -259,7 +260,7 @@ class CompiledEngine:
         version = kernel, workspace.dtype, workspace.plan.marked
         if version not in _compiled:
             with announced(_rows_of(workspace)), uncollected():
-                one.compile(helped=self.n_threads > 1)
+                one.compile(helped=min(self.n_threads, available()) > 1)
             _compiled.add(version)
         away = [0.0] * n_threads
 

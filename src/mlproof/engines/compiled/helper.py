@@ -5,6 +5,7 @@ folder that keeps kernels.  Where there is no such folder, or no helper to be ha
 is only more left to do here.
 """
 
+import os
 import pickle
 import subprocess
 import sys
@@ -15,25 +16,37 @@ from pathlib import Path
 from mlproof.engines.compiled import toolchain
 from mlproof.engines.compiled.stages import Stage, Types
 
-Work = Sequence[tuple[Stage, Types]]  # stages, for arguments of these types
+Calls = Sequence[tuple[Stage, Types]]  # stages, for arguments of these types
 
 # Seconds for which it is waited for when nothing else is left to do.
 PATIENCE = 120.0
 
-# Nothing is imported before it is known from where.
+# All is read before anything is imported, which takes longer than a pipe is large.
 PROGRAM = """
 import pickle, sys
-sys.path[:] = pickle.load(sys.stdin.buffer)
+sys.path[:], told = pickle.load(sys.stdin.buffer)
 from mlproof.engines.compiled import helper
-helper.do(pickle.load(sys.stdin.buffer))
+helper.do(*pickle.loads(told))
 """
 
 
 @contextmanager
-def helper(work: Work) -> Iterator[None]:
-    """Another process does this work meanwhile; afterwards it has ended."""
-    process = _started(work) if work and toolchain.FOLDER is not None else None
+def helper(work: Calls, declared: Calls) -> Iterator[None]:
+    """Another process does this work meanwhile; afterwards it has ended.
+
+    Work is to compile stages; all that are declared are those that these may call.
+    """
+    if not work or toolchain.FOLDER is None or not _is_python():
+        yield
+        return
+    told = pickle.dumps((toolchain.FOLDER, work, declared))
+    process = None
     try:
+        with suppress(OSError):  # it cannot be started, or has ended
+            process = _start()
+            assert process.stdin is not None
+            with process.stdin as pipe:
+                pipe.write(pickle.dumps((sys.path, told)))
         yield
         if process is not None:
             with suppress(subprocess.TimeoutExpired):
@@ -44,30 +57,30 @@ def helper(work: Work) -> Iterator[None]:
             process.wait()
 
 
-def _started(work: Work) -> "subprocess.Popen[bytes] | None":
-    # A program with Python inside would be started once more itself.
-    if not Path(sys.executable or "").stem.lower().startswith("python"):
-        return None
-    try:
-        process = subprocess.Popen(
-            [sys.executable, "-I", "-c", PROGRAM],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-        )
-    except OSError:
-        return None
-    assert process.stdin is not None
-    with suppress(OSError), process.stdin as told:  # it may have ended
-        told.write(pickle.dumps(sys.path) + pickle.dumps(work))
-    return process
+def _is_python() -> bool:
+    """Whether what runs here is no other program, which would be started once more."""
+    name = Path(sys.executable or "").stem.lower()
+    return name.startswith("python") and not getattr(sys, "frozen", False)
 
 
-def do(work: Work) -> None:
-    """What the other process does."""
-    for stage, of in work:
-        stage.declare(of)
+def _start() -> "subprocess.Popen[bytes]":
+    assert toolchain.FOLDER is not None
+    return subprocess.Popen(
+        [sys.executable, "-I", "-c", PROGRAM],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | {toolchain.CACHE_VARIABLE: str(toolchain.FOLDER.parent)},
+        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+    )
+
+
+def do(folder: Path, work: Calls, declared: Calls) -> None:
+    """What the other process does, if what it keeps will be found."""
+    if folder != toolchain.FOLDER:
+        return
+    for stage, types in declared:
+        stage.declare(types)
     with toolchain.uncollected():
-        for stage, of in work:
-            stage.compile(of)
+        for stage, types in work:
+            stage.compile(types)

@@ -82,17 +82,18 @@ class DensePass:
 
     def compile(self, helped: bool) -> None:
         """Have all kernels ready, with the help of another process or without."""
-        stages = list(self._stages())
-        for stage, of in stages:
-            stage.declare(of)
-        missing = [(stage, of) for stage, of in stages if not stage.load(of)]
-        n_left = -(-len(missing) // 2) if helped else 0  # about half of all work
-        with helper(missing[:n_left]):
-            for stage, of in missing[n_left:]:
-                stage.compile(of)
+        calls = list(self._stages())
+        for stage, types in calls:
+            stage.declare(types)
+        missing = [call for call in calls if not call[0].load(call[1])]
+        # With the kernels about half of all work is left.
+        n_helped = -(-len(missing) // 2) if helped else 0
+        with helper(missing[:n_helped], calls):
+            for stage, types in missing[n_helped:]:
+                stage.compile(types)
             self._ask_for_nothing()
-        for stage, of in missing:
-            stage.ready(of)
+        for stage, types in missing[:n_helped]:
+            stage.compile(types)  # what was kept is loaded
 
     def _stages(self) -> Iterator[tuple[Stage, Types]]:
         """What the kernels call, for what arguments; what takes longest comes first."""

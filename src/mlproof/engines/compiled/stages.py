@@ -17,6 +17,7 @@ import llvmlite.binding
 import numba
 from llvmlite import ir
 from numba.core import cgutils
+from numba.core.compiler_lock import global_compiler_lock
 from numba.extending import intrinsic
 
 from mlproof.engines.compiled.toolchain import kernel
@@ -25,10 +26,10 @@ Types = tuple[Any, ...]  # Numba's, of the arguments
 
 
 class Stage:
-    """Such a kernel, whatever the types of its arguments.
+    """A kernel that kernels call, whatever the types of its arguments.
 
-    Its cell for some types must be declared before a caller is loaded: LLVM ends the
-    process where a name is missing.
+    For the types that a caller uses it must be declared before the caller is loaded:
+    LLVM ends the process where it misses a name.
     """
 
     def __init__(self, function: Callable[..., Any], returns: Any) -> None:
@@ -36,41 +37,46 @@ class Stage:
         self.returns = returns
         self._kernel = kernel(function, no_cpython_wrapper=True)
         self._cells: dict[Types, ctypes.c_int64] = {}
-        self._held: list[Any] = []  # the code lives as long as its address is known
+        self._used: list[Any] = []  # what the code refers to lives as long as this
 
-    def declare(self, of: Types) -> str:
+    def declare(self, types: Types) -> str:
         """Have the cell for arguments of these types; its name for the linker."""
-        written = f"{self.module} {self.name} {of}"
+        written = f"{self.module} {self.name} {types}"
         symbol = f"mlproof_{hashlib.sha256(written.encode()).hexdigest()[:32]}"
-        if of not in self._cells:
-            self._cells[of] = cell = ctypes.c_int64(0)
-            llvmlite.binding.add_symbol(symbol, ctypes.addressof(cell))
+        with global_compiler_lock:
+            if types not in self._cells:
+                cell = ctypes.c_int64(0)
+                # Never freed: at the end of the process threads may still read it.
+                ctypes.pythonapi.Py_IncRef(ctypes.py_object(cell))
+                llvmlite.binding.add_symbol(symbol, ctypes.addressof(cell))
+                self._cells[types] = cell
         return symbol
 
-    def load(self, of: Types) -> bool:
+    def load(self, types: Types) -> bool:
         """Have the code ready, if it is or was kept; whether it is."""
-        self.declare(of)
-        if self._cells[of].value == 0:
-            kept = self._kernel._cache.load_overload(of, self._kernel.targetctx)
-            if kept is not None:
-                self._use(of, kept)
-        return self._cells[of].value != 0
+        self.declare(types)
+        with global_compiler_lock:  # which Numba's cache relies on
+            if self._cells[types].value == 0:
+                target = self._kernel.targetctx
+                kept = self._kernel._cache.load_overload(types, target)
+                if kept is not None:
+                    self._use(types, kept)
+            return self._cells[types].value != 0
 
-    def ready(self, of: Types) -> None:
-        """Have the code ready, compiled now if it was not."""
-        if not self.load(of):
-            self.compile(of)
+    def compile(self, types: Types) -> None:
+        """Have the code ready, compiled now unless it was kept."""
+        self.declare(types)
+        with global_compiler_lock:
+            if self._cells[types].value == 0:
+                self._kernel.compile(types)
+                self._use(types, self._kernel.overloads[types])
 
-    def compile(self, of: Types) -> None:
-        self._kernel.compile(of)
-        self._use(of, self._kernel.overloads[of])
-
-    def _use(self, of: Types, code: Any) -> None:
+    def _use(self, types: Types, code: Any) -> None:
         assert code.signature.return_type == self.returns
-        self.declare(of)
-        self._held.append(code)
         address = code.library.get_pointer_to_function(code.fndesc.llvm_func_name)
-        self._cells[of].value = address
+        assert address != 0
+        self._used.append(code)
+        self._cells[types].value = address
 
     def __reduce__(self) -> Any:
         return _stage, (self.module, self.name)
@@ -95,25 +101,25 @@ def stage(returns: Any) -> Callable[[Callable[..., Any]], Any]:
         made = Stage(function, returns)
 
         def call(_: Any, *arguments: Any) -> Any:
-            of = tuple(map(numba.types.unliteral, arguments))
-            symbol, missing = made.declare(of), f"{made.name} is not compiled"
+            types = tuple(map(numba.types.unliteral, arguments))
+            symbol, missing = made.declare(types), f"{made.name} is not compiled"
 
             def generate(context: Any, builder: Any, _: Any, args: Any) -> Any:
                 convention, module = context.call_conv, builder.module
-                kind = convention.get_function_type(returns, of).as_pointer()
+                kind = convention.get_function_type(returns, types).as_pointer()
                 if symbol not in module.globals:
                     ir.GlobalVariable(module, kind, symbol)
                 code = builder.load(module.globals[symbol])
                 with cgutils.if_unlikely(builder, cgutils.is_null(builder, code)):
                     convention.return_user_exc(builder, RuntimeError, (missing,))
                 status, result = convention.call_function(
-                    builder, code, returns, of, args
+                    builder, code, returns, types, args
                 )
                 with cgutils.if_unlikely(builder, status.is_error):
                     convention.return_status_propagate(builder, status)
                 return result
 
-            return returns(*of), generate
+            return returns(*types), generate
 
         # Numba reads there what the arguments are called.
         signature = inspect.signature(function)

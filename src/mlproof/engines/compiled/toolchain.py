@@ -22,6 +22,7 @@ from typing import Any
 import numba
 import platformdirs
 from numba.core.caching import FunctionCache
+from numba.core.sigutils import normalize_signature
 
 from mlproof.engines.compiled.linking import PartCompiler
 
@@ -84,11 +85,15 @@ class _Kept(FunctionCache):  # type: ignore[misc]
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
-            return super().load_overload(sig, target_context)
+            found = super().load_overload(sig, target_context)
+            # Processes that keep something at the same time may take one file for it.
+            if found is None or found.signature.args == normalize_signature(sig)[0]:
+                return found
         except Exception:  # what pickle says of a damaged file may be anything
-            with suppress(OSError):
-                self.flush()
-            return None  # not found, so it is compiled
+            pass
+        with suppress(OSError):
+            self.flush()
+        return None  # not found, so it is compiled
 
     def save_overload(self, sig: Any, data: Any) -> None:
         try:
