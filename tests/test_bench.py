@@ -455,6 +455,7 @@ def test_padding_keeps_every_entry_of_a_sparse_row() -> None:
     np.testing.assert_array_equal(dense[:, :-1], X.toarray())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
 @pytest.mark.parametrize("problem", [problems.moons, problems.digits, problems.text])
 def test_pytorch_learns_the_same_task(

@@ -44,10 +44,9 @@ class Trace(NamedTuple):
 
 def scaled(X: Any, scale: float, theta: Array) -> Any:
     """X as the first layer sees it; whole numbers become the numbers of theta."""
-    dtype = theta.real.dtype
     if scale != 1:
-        return X * dtype.type(scale)
-    return X if X.dtype.kind in "fc" else X.astype(dtype)
+        return X * theta.real.dtype.type(scale)
+    return X if X.dtype.kind in "fc" else X.astype(theta.real.dtype)
 
 
 def forward(network: Network, theta: Array, X: Any) -> Trace:

@@ -41,7 +41,7 @@ def identity_prime(x: Array) -> Array:
 def rect(x: Array) -> Array:
     # max(x, 0); the condition is turned round so that NaN stays NaN.
     x = np.asarray(x)
-    if not np.iscomplexobj(x):
+    if x.dtype.kind != "c":
         return np.asarray(np.maximum(x, 0))  # (Q1.7)
     return np.where(x.real <= 0, np.zeros_like(x), x)  # (Q1.7)
 

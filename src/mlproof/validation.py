@@ -26,7 +26,7 @@ def sound(matrix: Any, name: str = "X") -> Any:
     SciPy's own check passes over some of what is wrong, and changes what it is given;
     here the caller's matrix stays as it is, and may be read by others meanwhile.
     """
-    if not sparse.issparse(matrix):
+    if isinstance(matrix, np.ndarray) or not sparse.issparse(matrix):
         return matrix
     try:
         _SOUND.get(matrix.format, _anything)(matrix)
