@@ -1,11 +1,8 @@
 """What all tests share: the hypothesis profile, BLAS, and random networks."""
 
 import gc
-import subprocess
-import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
-from subprocess import DEVNULL
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from mlproof.deep import Network, forward
 from mlproof.engines import Examples, chunks
-from mlproof.engines.compiled import cores, microkernel, nonzeros, toolchain
+from mlproof.engines.compiled import cores, microkernel, nonzeros
 from mlproof.engines.compiled.team import Team
 from mlproof.functions import ACTIVATIONS, Array
 from mlproof.losses import OUTPUTS
@@ -31,35 +28,6 @@ settings.load_profile("mlproof")
 pytest.register_assert_rewrite("trainings", "traces", "backwards")
 
 KINKED = {"rect", "abs"}
-
-
-KERNELS = """
-import sys, warnings
-import numpy as np
-from scipy import sparse
-from mlproof import MLPClassifier
-warnings.simplefilter("ignore")
-y = np.arange(40) % 3
-X = np.eye(40, dtype=sys.argv[1])
-for rows in X[:, :5].copy(), X, sparse.csr_array(X):
-    for solver in "sgd", "adam":
-        one = MLPClassifier(max_iter=1, solver=solver, engine="compiled", n_threads=1)
-        one.fit(rows, y)
-"""
-
-
-def pytest_sessionstart(session: pytest.Session) -> None:
-    """Have the kernels compiled, which several workers would each do for itself."""
-    workers = session.config.getoption("numprocesses", None)
-    folder = toolchain.FOLDER
-    if not workers or folder is None or any(folder.rglob("*.nbi")):
-        return
-    processes = [
-        subprocess.Popen([sys.executable, "-c", KERNELS, dtype], stderr=DEVNULL)
-        for dtype in ("float32", "float64")
-    ]
-    for process in processes:
-        process.wait()
 
 
 def pytest_collection_finish() -> None:
