@@ -21,7 +21,7 @@ Calls = Sequence[tuple[Stage, Types]]  # stages, for arguments of these types
 # Seconds for which it is waited for when nothing else is left to do.
 PATIENCE = 120.0
 
-# All is read before anything is imported, which takes longer than a pipe is large.
+# All is read before anything is imported: that takes long, and a pipe holds little.
 PROGRAM = """
 import pickle, sys
 sys.path[:], told = pickle.load(sys.stdin.buffer)
